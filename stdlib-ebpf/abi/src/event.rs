@@ -1,0 +1,90 @@
+//! The event record, as the ring buffer `EVENTS` carries it.
+//!
+//! A record is an [`EventHeader`], then `value_count` [`EventValue`]s, then
+//! `text_count` [`EventText`]s, then the texts' bytes; offsets count from the
+//! record's start.
+
+/// Most values of a record.
+pub const MAX_VALUES: usize = 24;
+/// Most texts of a record.
+pub const MAX_TEXTS: usize = 8;
+
+/// The fixed part.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct EventHeader {
+    /// Bytes of the whole record.
+    pub size: u32,
+    /// [`crate::ABI_VERSION`].
+    pub abi: u16,
+    /// [`crate::hook::HookId`] as a number.
+    pub hook: u16,
+    /// `CLOCK_BOOTTIME`, ns.
+    pub time: u64,
+    /// Epoch of the image that decided.
+    pub epoch: u32,
+    /// Number of the outcome in that image.
+    pub outcome: u32,
+    /// What the hook returned: 0 or a negative errno.
+    pub ret: i32,
+    /// `OUTCOME_*` flags of [`crate::image`].
+    pub flags: u32,
+    /// Process id (thread group), initial namespace.
+    pub pid: u32,
+    /// Thread id, initial namespace.
+    pub tid: u32,
+    /// Real user id, initial namespace.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Process id of the parent at fork, 0 if not known.
+    pub parent_pid: u32,
+    /// CPU.
+    pub cpu: u32,
+    /// The task's name, NUL-padded.
+    pub comm: [u8; 16],
+    /// cgroup-v2 id.
+    pub cgroup: u64,
+    /// Number of [`EventValue`]s.
+    pub value_count: u16,
+    /// Number of [`EventText`]s.
+    pub text_count: u16,
+    /// Reserved, 0.
+    pub reserved: u32,
+}
+
+/// A scalar field of the object.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct EventValue {
+    /// [`crate::field::FieldId`] as a number.
+    pub field: u8,
+    /// [`crate::Presence`] as a number.
+    pub presence: u8,
+    /// Reserved, 0.
+    pub reserved: [u8; 6],
+    /// The value; of an address the high half.
+    pub value: u64,
+    /// The low half of an address, else 0.
+    pub low: u64,
+}
+
+/// A string field of subject or object.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct EventText {
+    /// [`crate::field::FieldId`] as a number.
+    pub field: u8,
+    /// [`crate::Presence`] as a number.
+    pub presence: u8,
+    /// Reserved, 0.
+    pub reserved: u16,
+    /// Offset of the first byte.
+    pub start: u32,
+    /// Length in bytes.
+    pub length: u32,
+}

@@ -1,0 +1,77 @@
+//! What the programs keep in the kernel beside the image: per-task state.
+
+/// Longest program path kept inside [`TaskState`]; longer ones are kept in the
+/// map `TASK_LONG`.
+pub const INLINE_EXE: usize = 232;
+
+/// A program path as it was when executed.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct ExePath {
+    /// [`crate::Presence`] as a number.
+    pub presence: u8,
+    /// 0: the bytes are here; 1: they are in `TASK_LONG`.
+    pub long: u8,
+    /// Length in bytes.
+    pub length: u16,
+    /// Process id that executed it (the parent's, for a parent path).
+    pub pid: u32,
+    /// The path, without NUL.
+    pub bytes: [u8; INLINE_EXE],
+}
+
+/// Value of the task-storage map `TASK`. Written by the task itself only (by its
+/// parent before it first runs).
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct TaskState {
+    /// `epoch << 32 | class` of the program path; valid while the epoch is that
+    /// of the image in force. One word, so that another task that reads it (as
+    /// a target) never sees a class of another epoch.
+    pub exe_class: u64,
+    /// The same for the parent's program path, as it was at fork.
+    pub parent_class: u64,
+    /// The task's program.
+    pub exe: ExePath,
+    /// The parent's program at fork.
+    pub parent: ExePath,
+}
+
+/// Value of the task-storage map `TASK_LONG`, present only where one of the two
+/// paths is longer than [`INLINE_EXE`].
+#[repr(C)]
+pub struct TaskLong {
+    /// The task's program, if long.
+    pub exe: [u8; 4096],
+    /// The parent's program, if long.
+    pub parent: [u8; 4096],
+}
+
+const _: () = assert!(core::mem::size_of::<TaskState>() == 16 + 2 * (8 + INLINE_EXE));
+
+/// Counters, one u64 each, in the per-CPU array `COUNTERS`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u32)]
+pub enum Counter {
+    /// Records written to the ring buffer.
+    Emitted = 0,
+    /// Records lost because the ring buffer was full.
+    LostFull = 1,
+    /// Records withheld by the per-rule rate limit.
+    LostRate = 2,
+    /// Records lost because no scratch slot was free.
+    LostBusy = 3,
+    /// Events in which an unknown mattered.
+    Unknown = 4,
+    /// Events denied because the tables could not be read (never with a valid
+    /// image).
+    Fault = 5,
+    /// Events for which no scratch slot was free: their object fields were
+    /// unknown.
+    NoSlot = 6,
+}
+
+impl Counter {
+    /// How many there are.
+    pub const COUNT: u32 = 8;
+}
