@@ -1,0 +1,31 @@
+//! The suites a guest can run, by name.
+
+mod exec;
+mod smoke;
+
+use crate::console::Report;
+
+/// One suite.
+pub(crate) struct Suite {
+    /// The name on the kernel command line.
+    pub(crate) name: &'static str,
+    /// Runs the tests and says each through the report. An error it returns
+    /// fails the whole suite: for what made going on useless.
+    pub(crate) run: fn(&mut Report, &[String]) -> anyhow::Result<()>,
+}
+
+/// Every suite.
+pub(crate) const ALL: &[Suite] = &[smoke::SUITE, exec::SUITE];
+
+/// The suite of this name.
+pub(crate) fn find(name: &str) -> Option<&'static Suite> {
+    ALL.iter().find(|suite| suite.name == name)
+}
+
+/// All names, for people.
+pub(crate) fn names() -> String {
+    ALL.iter()
+        .map(|suite| suite.name)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
