@@ -4,6 +4,8 @@
 //! take globs; a *name* glob differs from a path glob only in what a star may
 //! cross, which the parser has already written into the tree.
 
+pub mod parse;
+
 /// A pattern: a sequence of pieces that must match the whole string. Braces are
 /// expanded by the parser, so that a source glob may yield several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
