@@ -1,0 +1,213 @@
+//! `cargo xtask bench`: counts instructions in a guest whose clock is its
+//! instruction count, and writes the tables of `docs/performance.md`.
+//!
+//! The suite says what a row means; here is only how rows are shown. A row is
+//! JSON with `row` and `instructions`, and whatever else there is to know
+//! about it, each key a column.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Map, Value};
+
+use crate::progress::Step;
+use crate::vm::{self, Accelerator, Spec};
+use crate::{ebpf, image, kernels, repository};
+
+const SUITE: &str = "bench";
+const BEGIN: &str = "<!-- bench: begin -->";
+const END: &str = "<!-- bench: end -->";
+
+/// What makes counts repeatable: no self-tests that take the processor away,
+/// addresses that do not change, and no going on after an oops.
+const APPEND: &str = "cryptomgr.notests=1 norandmaps oops=panic";
+
+/// Count instructions in a deterministic guest and write the tables.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The kernel: 6.1, 6.12, newest, or another series of Debian's archive
+    #[arg(long, default_value = "6.12")]
+    kernel: String,
+    /// Run only rows whose name contains this; leaves the document alone
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Write the rows to this file, one JSON value a line
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Leave the document alone
+    #[arg(long)]
+    no_write: bool,
+    /// Seconds until the guest is given up
+    #[arg(long, default_value_t = 1800)]
+    timeout: u64,
+    /// Arguments of the suite
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    vm::qemu()?;
+    let kernel = kernels::ensure_all(&[&arguments.kernel])?
+        .pop()
+        .context("no kernel was resolved")?;
+    let mut spec = Spec::new(kernel, image::build(&[])?, SUITE);
+    spec.accelerator = Accelerator::CountedEmulation;
+    spec.append = APPEND.to_owned();
+    spec.timeout = Duration::from_secs(arguments.timeout);
+    spec.only = arguments.only.clone();
+    spec.arguments = arguments.arguments.clone();
+    spec.environment = ebpf::guest_environment();
+
+    let step = Step::start(format!(
+        "counting instructions on Linux {}",
+        spec.kernel.name
+    ));
+    let outcome = vm::run_guest(&spec, |line| {
+        if line.contains("LSMPC-GUEST: ") {
+            step.line(line);
+        }
+    })?;
+    step.done(if outcome.passed() { "done" } else { "FAILED" });
+    if !outcome.passed() {
+        let why = outcome
+            .broken
+            .as_deref()
+            .unwrap_or("a row could not be measured");
+        eprintln!(
+            "{}\n\nxtask: {why}; above is the end of the console",
+            outcome.last_lines()
+        );
+        return Ok(false);
+    }
+    if let Some(out) = &arguments.out {
+        vm::write_json_lines(out, &outcome.json)?;
+    }
+    let rows = rows(&outcome.json);
+    if rows.is_empty() {
+        bail!("the suite {SUITE} handed out no row");
+    }
+    let heading = format!("Linux {} ({})", spec.kernel.version, spec.kernel.package);
+    let table = table(&rows);
+    println!("{heading}\n\n{table}");
+    if arguments.only.is_none() && !arguments.no_write {
+        write(&heading, &table)?;
+    }
+    Ok(true)
+}
+
+/// The values that are rows.
+fn rows(values: &[Value]) -> Vec<&Map<String, Value>> {
+    values
+        .iter()
+        .filter_map(Value::as_object)
+        .filter(|row| row.contains_key("row"))
+        .collect()
+}
+
+/// A Markdown table with aligned columns, in the order in which keys appear.
+fn table(rows: &[&Map<String, Value>]) -> String {
+    let mut columns: Vec<&str> = Vec::new();
+    for row in rows {
+        for key in row.keys() {
+            if !columns.contains(&key.as_str()) {
+                columns.push(key);
+            }
+        }
+    }
+    let cell = |row: &Map<String, Value>, column: &str| match row.get(column) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+    };
+    let is_number = |column: &str| {
+        rows.iter().all(|row| {
+            row.get(column)
+                .is_none_or(|value| value.is_number() || value.is_null())
+        })
+    };
+    let widths: Vec<usize> = columns
+        .iter()
+        .map(|column| {
+            let cells = rows.iter().map(|row| cell(row, column).chars().count());
+            cells.chain([column.chars().count(), 4]).max().unwrap_or(4)
+        })
+        .collect();
+    let line = |cells: Vec<String>| {
+        let padded = cells
+            .iter()
+            .zip(&columns)
+            .zip(&widths)
+            .map(|((cell, column), &width)| {
+                if is_number(column) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
+        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
+    };
+    let mut text = line(columns.iter().map(|&column| column.to_owned()).collect());
+    let rule = columns.iter().zip(&widths).map(|(column, &width)| {
+        if is_number(column) {
+            format!("{}:", "-".repeat(width - 1))
+        } else {
+            "-".repeat(width)
+        }
+    });
+    text += &format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
+    for row in rows {
+        text += &line(columns.iter().map(|column| cell(row, column)).collect());
+    }
+    text
+}
+
+/// Puts the table between the markers of the document.
+fn write(heading: &str, table: &str) -> Result<()> {
+    let path = repository::root().join("docs/performance.md");
+    let text =
+        fs::read_to_string(&path).unwrap_or_else(|_| format!("# Performance\n\n{BEGIN}\n{END}\n"));
+    let text = replaced(&text, &format!("{heading}\n\n{table}"))
+        .with_context(|| format!("{} lacks the lines {BEGIN} and {END}", path.display()))?;
+    fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    eprintln!("xtask: wrote {}", repository::shown(&path));
+    Ok(())
+}
+
+/// `document` with `text` between its markers.
+fn replaced(document: &str, text: &str) -> Option<String> {
+    let (before, rest) = document.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{text}\n{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_become_a_table() {
+        let values = [
+            serde_json::json!({"suite": "bench"}),
+            serde_json::json!({"row": "open, no policy", "instructions": 9000}),
+            serde_json::json!({"row": "open", "instructions": 10, "rules": 7}),
+        ];
+        let expected = "\
+| row             | instructions | rules |
+| --------------- | -----------: | ----: |
+| open, no policy |         9000 |       |
+| open            |           10 |     7 |
+";
+        assert_eq!(table(&rows(&values)), expected);
+    }
+
+    #[test]
+    fn text_goes_between_the_markers() {
+        let document = format!("a\n{BEGIN}\nold\n{END}\nb\n");
+        let expected = format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n");
+        assert_eq!(replaced(&document, "new\n"), Some(expected));
+        assert_eq!(replaced("no markers", "new"), None);
+    }
+}

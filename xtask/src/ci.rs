@@ -1,0 +1,96 @@
+//! `cargo xtask ci`: everything a change has to pass, all of it even when some
+//! fails, closed by the line that counts tests.
+
+use std::process::Command;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::ebpf::{self, Checked, OBJECT_DIRECTORY};
+use crate::progress::note;
+use crate::toolchain::Tools;
+use crate::{process, repository, test};
+
+/// Everything a change has to pass.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    tools: Tools,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let mut failed = Vec::new();
+    let mut step = |name: &'static str, result: Result<bool>| {
+        match result {
+            Ok(true) => return note(&format!("{name}: ok")),
+            Ok(false) => note(&format!("{name}: FAILED")),
+            Err(error) => note(&format!("{name}: FAILED: {error:#}")),
+        }
+        failed.push(name);
+    };
+
+    step(
+        "fmt",
+        process::shown_on_terminal(process::cargo().args(["fmt", "--all", "--check"])),
+    );
+    let mut clippy = process::cargo();
+    clippy.args([
+        "clippy",
+        "--quiet",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    step("clippy", process::shown_on_terminal(&mut clippy));
+    step("deny", deny());
+    let (ebpf, objects) = match ebpf::check(&arguments.tools) {
+        Ok(Checked::Same) => (Ok(true), None),
+        Ok(Checked::Differ(differences)) => {
+            differences.iter().for_each(|difference| note(difference));
+            (Ok(false), None)
+        }
+        Ok(Checked::OtherTools { why, objects }) => {
+            note(&why);
+            (Ok(true), objects)
+        }
+        Err(error) => (Err(error), None),
+    };
+    step("ebpf --check", ebpf);
+    if let Some(objects) = objects {
+        // SAFETY: no other thread exists yet; those that run guests start later.
+        unsafe { std::env::set_var(OBJECT_DIRECTORY, objects) };
+    }
+
+    let mut tally = test::tally(&test::Arguments::default())?;
+    if !failed.is_empty() {
+        println!("failed besides tests: {}", failed.join(", "));
+        tally.failed += failed.len();
+    }
+    println!("{tally}");
+    Ok(tally.failed == 0)
+}
+
+/// The advisories are looked up too where their database can be had.
+fn deny() -> Result<bool> {
+    let deny = |checks: &[&str]| {
+        let mut command = Command::new(repository::tool("cargo-deny"));
+        command
+            .current_dir(repository::root())
+            .args(["--log-level", "error", "check"]);
+        command.args(checks);
+        command
+    };
+    let always = process::shown_on_terminal(&mut deny(&["licenses", "bans", "sources"]))?;
+    let fetched = process::quiet(
+        Command::new(repository::tool("cargo-deny"))
+            .current_dir(repository::root())
+            .args(["fetch", "db"]),
+    );
+    if fetched.is_err() {
+        note("the database of advisories is out of reach: advisories are not checked");
+        return Ok(always);
+    }
+    Ok(process::shown_on_terminal(&mut deny(&["advisories"]))? && always)
+}

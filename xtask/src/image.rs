@@ -1,0 +1,158 @@
+//! The root file system of a guest: what is in it, and building that.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::cpio::Archive;
+use crate::progress::Step;
+use crate::{ebpf, process, repository};
+
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A directory of the repository that is copied into the guest.
+struct Tree {
+    from: &'static str,
+    to: &'static str,
+    /// Only files whose names end so.
+    suffix: &'static str,
+}
+
+/// Copied in this order; later files replace earlier ones.
+const TREES: &[Tree] = &[
+    Tree {
+        from: "examples",
+        to: "/examples",
+        suffix: ".lsmp",
+    },
+    Tree {
+        from: "tests/guest/files",
+        to: "/",
+        suffix: "",
+    },
+];
+
+/// A file of the caller's that goes into the guest.
+pub(crate) struct Extra {
+    pub(crate) from: PathBuf,
+    pub(crate) to: String,
+}
+
+/// Builds the guest's programs and its archive; returns the archive's path.
+pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
+    let step = Step::start("building the guest's programs and root file system");
+    let programs = build_programs()?;
+    let mut archive = Archive::default();
+    for directory in [
+        "proc", "sys", "dev", "tmp", "run", "etc", "bin", "home", "root", "var",
+    ] {
+        archive.directory(directory);
+    }
+    // Before devtmpfs is mounted, the kernel opens this for process 1.
+    archive.character_device("/dev/console", 5, 1);
+    archive.file("/init", 0o755, read(&programs.join("lsmpc-guest"))?);
+    archive.file("/bin/lsmpc", 0o755, read(&programs.join("lsmpc"))?);
+    for tree in TREES {
+        let from = repository::root().join(tree.from);
+        if from.is_dir() {
+            add_tree(
+                &mut archive,
+                &from,
+                tree.to.trim_end_matches('/'),
+                tree.suffix,
+            )?;
+        }
+    }
+    let objects = ebpf::object_directory();
+    add_tree(&mut archive, &objects, "/objects", ".bpf.o")?;
+    for extra in extras {
+        archive.file(&extra.to, 0o755, read(&extra.from)?);
+    }
+
+    let bytes = archive.finish();
+    let directory = repository::vm_cache().join("images");
+    fs::create_dir_all(&directory)?;
+    // Named by content, so that a guest that is starting never sees another's.
+    let digest = crate::kernels::sha256(&bytes);
+    let path = directory.join(format!("{}.cpio", &digest[..16]));
+    if !path.exists() {
+        remove_old(&directory);
+        let unfinished = directory.join(format!("{}.unfinished", std::process::id()));
+        fs::write(&unfinished, &bytes)
+            .with_context(|| format!("writing {}", unfinished.display()))?;
+        fs::rename(&unfinished, &path)?;
+    }
+    step.done(&format!("{} KiB", bytes.len() / 1024));
+    Ok(path)
+}
+
+/// Builds `/init` and the command line tool as static programs; returns their
+/// directory.
+fn build_programs() -> Result<PathBuf> {
+    let directory = repository::target().join("guest");
+    let mut cargo = process::cargo();
+    cargo
+        .args([
+            "build",
+            "--bins",
+            "-p",
+            "lsmpc-guest",
+            "-p",
+            "lsmpc",
+            "--target",
+            TARGET,
+        ])
+        .arg("--target-dir")
+        .arg(&directory)
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
+        .env("CARGO_INCREMENTAL", "0");
+    process::quiet(&mut cargo).context("the guest's programs could not be built")?;
+    Ok(directory.join(TARGET).join("debug"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn add_tree(archive: &mut Archive, from: &Path, to: &str, suffix: &str) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("reading {}", from.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let to = format!("{to}/{name}");
+        // Follows links: the guest has no use for one out of its image.
+        let metadata = fs::metadata(entry.path())
+            .with_context(|| format!("reading {}", entry.path().display()))?;
+        if metadata.is_dir() {
+            add_tree(archive, &entry.path(), &to, suffix)?;
+        } else if name.ends_with(suffix) {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = if metadata.permissions().mode() & 0o100 != 0 {
+                0o755
+            } else {
+                0o644
+            };
+            archive.file(&to, mode, read(&entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+/// Removes archives of earlier days; one that is still in use is left, since
+/// QEMU reads it within the first second.
+fn remove_old(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .map(|at| at.elapsed());
+        if matches!(age, Ok(Ok(age)) if age.as_secs() > 3600) {
+            // Only a cache: what cannot be removed costs disk space.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}

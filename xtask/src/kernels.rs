@@ -1,0 +1,262 @@
+//! The kernels that guests boot: Debian's cloud kernels, unpacked and never
+//! installed, cached under `target/vm/kernels`.
+//!
+//! Old versions vanish from the archive, so a kernel is named by its series
+//! and resolved to a version when it is first wanted; what was taken is
+//! recorded beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::apt::{Suite, View};
+use crate::progress::{Step, note};
+use crate::{process, repository};
+
+/// The kernels the guest suites run on. `newest` is the newest that Debian's
+/// backports to the current release have.
+pub(crate) const TESTED: &[&str] = &["6.1", "6.12", "newest"];
+
+const METAPACKAGE: &str = "linux-image-cloud-amd64";
+
+/// Download the kernels that guests boot, and list them.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// A series such as 6.1 or 6.18, or `newest` [default: all that are tested]
+    names: Vec<String>,
+    /// Resolve again instead of using what was downloaded before
+    #[arg(long)]
+    refresh: bool,
+}
+
+/// A kernel to boot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Kernel {
+    /// What it was asked for by: a series, `newest`, or a file's name.
+    pub(crate) name: String,
+    /// Debian's package and version, empty for a kernel of the user's own.
+    pub(crate) package: String,
+    pub(crate) version: String,
+    /// Of the image file.
+    pub(crate) sha256: String,
+    #[serde(skip)]
+    pub(crate) image: PathBuf,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let names: Vec<&str> = if arguments.names.is_empty() {
+        TESTED.to_vec()
+    } else {
+        arguments.names.iter().map(String::as_str).collect()
+    };
+    if arguments.refresh {
+        for name in &names {
+            let directory = directory(name)?;
+            if directory.exists() {
+                fs::remove_dir_all(&directory)?;
+            }
+        }
+    }
+    for kernel in ensure_all(&names)? {
+        println!("{:7} {} {}", kernel.name, kernel.package, kernel.version);
+    }
+    Ok(true)
+}
+
+/// A kernel image that the user names.
+pub(crate) fn own(image: &Path) -> Result<Kernel> {
+    let bytes = fs::read(image).with_context(|| format!("reading {}", image.display()))?;
+    Ok(Kernel {
+        name: image
+            .file_name()
+            .unwrap_or(image.as_os_str())
+            .to_string_lossy()
+            .into_owned(),
+        package: String::new(),
+        version: String::new(),
+        sha256: sha256(&bytes),
+        image: image.to_owned(),
+    })
+}
+
+/// The kernels of these names, downloaded where they are not at hand.
+pub(crate) fn ensure_all(names: &[&str]) -> Result<Vec<Kernel>> {
+    let mut view = None;
+    let mut kernels = Vec::new();
+    for name in names {
+        if let Some(kernel) = cached(name)? {
+            kernels.push(kernel);
+            continue;
+        }
+        if view.is_none() {
+            let step = Step::start("fetching Debian's package lists for guest kernels");
+            let new = View::detached(
+                &repository::vm_cache().join("apt"),
+                &[
+                    Suite::Security("bookworm-security"),
+                    Suite::Security("trixie-security"),
+                    Suite::Main("trixie-backports"),
+                ],
+            )?;
+            new.update()?;
+            step.done("done");
+            view = Some(new);
+        }
+        if let Some(view) = &view {
+            kernels.push(download(view, name)?);
+        }
+    }
+    Ok(kernels)
+}
+
+fn directory(name: &str) -> Result<PathBuf> {
+    ensure!(
+        name == "newest"
+            || name
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || byte == b'.'),
+        "{name:?} is not a kernel series; there are {}, others such as 6.18, and \
+         --kernel-image for a kernel of your own",
+        TESTED.join(", "),
+    );
+    Ok(repository::vm_cache().join("kernels").join(name))
+}
+
+/// A kernel that was downloaded before and is still what it was.
+fn cached(name: &str) -> Result<Option<Kernel>> {
+    let directory = directory(name)?;
+    let Ok(text) = fs::read_to_string(directory.join("kernel.json")) else {
+        return Ok(None);
+    };
+    let image = directory.join("vmlinuz");
+    let kernel: Kernel = serde_json::from_str(&text)
+        .with_context(|| format!("reading {}", directory.join("kernel.json").display()))?;
+    match fs::read(&image) {
+        Ok(bytes) if sha256(&bytes) == kernel.sha256 => Ok(Some(Kernel { image, ..kernel })),
+        _ => {
+            note(&format!(
+                "{} is not what was recorded: fetching it again",
+                image.display()
+            ));
+            Ok(None)
+        }
+    }
+}
+
+fn download(view: &View, name: &str) -> Result<Kernel> {
+    let step = Step::start(format!("downloading kernel {name}"));
+    let (package, version) = resolve(view, name)?;
+    // From 7.0 on the image is in a package of its own.
+    let binary = view
+        .dependencies(&package, &version)?
+        .into_iter()
+        .find(|dependency| dependency.starts_with("linux-binary-"));
+    let package = binary.unwrap_or(package);
+    let file = view.download(&package, &version)?;
+
+    let directory = directory(name)?;
+    let unpacked = directory.join("unpacked");
+    if directory.exists() {
+        fs::remove_dir_all(&directory)?;
+    }
+    fs::create_dir_all(&unpacked)?;
+    process::quiet(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&unpacked))?;
+    let found = find_image(&unpacked)
+        .with_context(|| format!("the package {package} {version} holds no kernel image"))?;
+    let image = directory.join("vmlinuz");
+    fs::rename(&found, &image)?;
+    fs::remove_dir_all(&unpacked)?;
+    fs::remove_file(&file)?;
+
+    let sha256 = sha256(&fs::read(&image)?);
+    let kernel = Kernel {
+        name: name.to_owned(),
+        package,
+        version,
+        sha256,
+        image,
+    };
+    fs::write(
+        directory.join("kernel.json"),
+        serde_json::to_string_pretty(&kernel)? + "\n",
+    )?;
+    step.done(&format!("{} {}", kernel.package, kernel.version));
+    Ok(kernel)
+}
+
+/// The image package and version that a name stands for.
+fn resolve(view: &View, name: &str) -> Result<(String, String)> {
+    let series = format!("{name}.");
+    let versions = view.versions(METAPACKAGE)?;
+    let wanted = versions
+        .iter()
+        .find(|version| name == "newest" || version.starts_with(&series));
+    if let Some(version) = wanted {
+        let package = view
+            .dependencies(METAPACKAGE, version)?
+            .into_iter()
+            .find(|dependency| dependency.starts_with("linux-image-"))
+            .with_context(|| format!("{METAPACKAGE} {version} depends on no image"))?;
+        return Ok((package, version.clone()));
+    }
+    // A series that no metapackage points at any more may still be there.
+    let package = view
+        .names(&format!("linux-image-{series}"))?
+        .into_iter()
+        .filter(|package| package.ends_with("-cloud-amd64"))
+        .max_by_key(|package| numbers(package));
+    let Some(package) = package else {
+        bail!(
+            "the archive has no kernel {name}; it offers {}",
+            versions.join(", ")
+        );
+    };
+    let version = view.versions(&package)?.into_iter().next();
+    let version = version.with_context(|| format!("the package {package} has no version"))?;
+    Ok((package, version))
+}
+
+/// The numbers in a name, by which versions are ordered.
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|number| number.parse().ok())
+        .collect()
+}
+
+/// The first file called `vmlinuz` or `vmlinuz-…` under `directory`.
+fn find_image(directory: &Path) -> Option<PathBuf> {
+    for entry in fs::read_dir(directory).ok()?.flatten() {
+        let kind = entry.file_type().ok()?;
+        if kind.is_dir() {
+            if let Some(found) = find_image(&entry.path()) {
+                return Some(found);
+            }
+        } else if kind.is_file() && entry.file_name().to_string_lossy().starts_with("vmlinuz") {
+            return Some(entry.path());
+        }
+    }
+    None
+}
+
+/// A SHA-256 in hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn versions_are_ordered_by_number() {
+        assert!(numbers("linux-image-6.18.15+deb13") > numbers("linux-image-6.18.9+deb13"));
+    }
+}
