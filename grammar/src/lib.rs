@@ -2,6 +2,10 @@
 //!
 //! Owns everything between bytes and a [`ast::File`]. It must know nothing of
 //! hooks, fields, types or files on disk.
+//!
+//! [`parse`] never fails and never panics: it gives a tree of what it could
+//! read, and every error beside it. A tree is what was written only if there
+//! are no errors.
 #![cfg_attr(
     not(test),
     deny(
@@ -13,6 +17,36 @@
 )]
 
 pub mod ast;
+mod build;
+mod error;
+mod explain;
+mod lexer;
+mod outline;
+mod parse;
 pub mod span;
+mod spelling;
+mod token;
 
+/// The generated parser.
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::nursery,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    unused
+)]
+mod policy {
+    include!(concat!(env!("OUT_DIR"), "/policy.rs"));
+}
+
+pub use error::{MAX_ERRORS, SyntaxCode, SyntaxError};
+pub use lexer::{Comment, CommentPlace};
+pub use outline::MAX_NESTING;
+pub use parse::{MAX_FILE_BYTES, Parsed, parse};
 pub use span::{FileId, Span, Spanned};
+pub use token::KEYWORDS;
