@@ -11,6 +11,8 @@ pub mod event;
 pub mod field;
 pub mod hook;
 pub mod image;
+pub mod kernel;
+pub mod maps;
 pub mod state;
 
 /// Version of everything in this crate. Stored in the BPF objects (the

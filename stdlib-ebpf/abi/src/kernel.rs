@@ -1,0 +1,136 @@
+//! What the programs need to know of the running kernel, and the numbers that
+//! they make of it.
+//!
+//! Every structure offset that a program reads is a `.rodata` constant of the
+//! object (u32, [`UNSET`] in the file). The loader resolves [`OFFSETS`] from the
+//! running kernel's BTF and overrides each; a program that uses one that is
+//! still unset is refused by the verifier.
+
+/// Value of an offset that nobody has set.
+pub const UNSET: u32 = u32::MAX;
+
+/// One offset: where, in bytes, the last member of `path` lies in `structure`.
+/// Members are looked for in anonymous structs and unions too; the names after
+/// the first are members of the (embedded) type before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Offset {
+    /// The constant's symbol in the object.
+    pub global: &'static str,
+    /// The structure.
+    pub structure: &'static str,
+    /// The way to the member.
+    pub path: &'static [&'static str],
+}
+
+/// Calls the macro `$with` with the list of all offsets.
+#[macro_export]
+macro_rules! kernel_offsets {
+    ($with:ident) => {
+        $with! {
+            OFF_FILE_PATH "file" ["f_path"],
+            OFF_FILE_INODE "file" ["f_inode"],
+            OFF_FILE_FLAGS "file" ["f_flags"],
+            OFF_FILE_MODE "file" ["f_mode"],
+            OFF_PATH_MNT "path" ["mnt"],
+            OFF_PATH_DENTRY "path" ["dentry"],
+            OFF_DENTRY_SEQ "dentry" ["d_seq"],
+            OFF_DENTRY_PARENT "dentry" ["d_parent"],
+            OFF_DENTRY_LEN "dentry" ["d_name", "len"],
+            OFF_DENTRY_NAME "dentry" ["d_name", "name"],
+            OFF_DENTRY_INODE "dentry" ["d_inode"],
+            OFF_DENTRY_SB "dentry" ["d_sb"],
+            OFF_VFSMOUNT_ROOT "vfsmount" ["mnt_root"],
+            OFF_MOUNT_PARENT "mount" ["mnt_parent"],
+            OFF_MOUNT_MOUNTPOINT "mount" ["mnt_mountpoint"],
+            OFF_MOUNT_MNT "mount" ["mnt"],
+            OFF_SB_MAGIC "super_block" ["s_magic"],
+            OFF_SB_FLAGS "super_block" ["s_flags"],
+            OFF_SB_TYPE "super_block" ["s_type"],
+            OFF_FS_TYPE_NAME "file_system_type" ["name"],
+            OFF_INODE_MODE "inode" ["i_mode"],
+            OFF_INODE_UID "inode" ["i_uid"],
+            OFF_INODE_GID "inode" ["i_gid"],
+            OFF_INODE_NLINK "inode" ["i_nlink"],
+            OFF_INODE_INO "inode" ["i_ino"],
+            OFF_TASK_MM "task_struct" ["mm"],
+            OFF_TASK_FLAGS "task_struct" ["flags"],
+            OFF_TASK_CRED "task_struct" ["cred"],
+            OFF_TASK_REAL_CRED "task_struct" ["real_cred"],
+            OFF_TASK_REAL_PARENT "task_struct" ["real_parent"],
+            OFF_TASK_COMM "task_struct" ["comm"],
+            OFF_TASK_TGID "task_struct" ["tgid"],
+            OFF_MM_EXE_FILE "mm_struct" ["exe_file"],
+            OFF_CRED_UID "cred" ["uid"],
+            OFF_CRED_EUID "cred" ["euid"],
+            OFF_CRED_EGID "cred" ["egid"],
+            OFF_CRED_FSUID "cred" ["fsuid"],
+            OFF_BPRM_FILE "linux_binprm" ["file"],
+            OFF_SOCKET_TYPE "socket" ["type"],
+            OFF_SOCKET_SK "socket" ["sk"],
+            OFF_SOCK_FAMILY "sock" ["__sk_common", "skc_family"],
+            OFF_SOCK_PROTOCOL "sock" ["sk_protocol"],
+        }
+    };
+}
+
+macro_rules! table {
+    ($($global:ident $structure:literal [$($member:literal),+],)*) => {
+        /// Every offset that the programs read.
+        pub const OFFSETS: &[Offset] = &[
+            $(Offset {
+                global: stringify!($global),
+                structure: $structure,
+                path: &[$($member),+],
+            },)*
+        ];
+    };
+}
+kernel_offsets!(table);
+
+/// u32 `.rodata` constant: [`crate::ABI_VERSION`] of the object. Checked in the
+/// file, never overridden.
+pub const GLOBAL_ABI: &str = "LSMPC_ABI";
+/// u32: number of possible CPUs; 0 (unset) is refused by the verifier.
+pub const GLOBAL_CPUS: &str = "CPU_COUNT";
+/// u64: address of the kernel's `rename_lock`, 0 if not known.
+pub const GLOBAL_RENAME_LOCK: &str = "RENAME_LOCK_ADDR";
+/// u64: address of the kernel's `mount_lock`, 0 if not known.
+pub const GLOBAL_MOUNT_LOCK: &str = "MOUNT_LOCK_ADDR";
+/// u32: records a second of one rate-limit bucket, 0 for no limit.
+pub const GLOBAL_RATE: &str = "RATE_PER_SECOND";
+/// Default of [`GLOBAL_RATE`].
+pub const DEFAULT_RATE: u32 = 64;
+
+/// Bits of `access`.
+pub mod access {
+    /// Opened for reading.
+    pub const READ: u64 = 1;
+    /// Opened for writing.
+    pub const WRITE: u64 = 2;
+    /// `O_APPEND`.
+    pub const APPEND: u64 = 4;
+    /// `O_TRUNC`.
+    pub const TRUNC: u64 = 8;
+    /// `O_CREAT`.
+    pub const CREATE: u64 = 16;
+    /// Opened to be executed.
+    pub const EXEC: u64 = 32;
+}
+
+/// Numbers of `file.type`.
+pub mod file_type {
+    /// Regular file.
+    pub const REG: u64 = 1;
+    /// Directory.
+    pub const DIR: u64 = 2;
+    /// Symbolic link.
+    pub const LNK: u64 = 3;
+    /// FIFO or pipe.
+    pub const FIFO: u64 = 4;
+    /// Socket.
+    pub const SOCK: u64 = 5;
+    /// Character device.
+    pub const CHR: u64 = 6;
+    /// Block device.
+    pub const BLK: u64 = 7;
+}

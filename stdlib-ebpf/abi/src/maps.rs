@@ -1,0 +1,38 @@
+//! Names and sizes of the object's maps. All are defined with BTF.
+
+/// ARRAY_OF_MAPS, one slot: the image in force. The inner map is an ARRAY of
+/// u32 → `[u8; PAGE_SIZE]` with `BPF_F_INNER_MAP`.
+pub const POLICY: &str = "POLICY";
+/// Task storage of [`crate::state::TaskState`].
+pub const TASK: &str = "TASK";
+/// Task storage of [`crate::state::TaskLong`].
+pub const TASK_LONG: &str = "TASK_LONG";
+/// ARRAY of scratch slots: set its entries to the number of possible CPUs times
+/// [`SLOTS_PER_CPU`].
+pub const SCRATCH: &str = "SCRATCH";
+/// RINGBUF of event records ([`crate::event`]).
+pub const EVENTS: &str = "EVENTS";
+/// PERCPU_ARRAY of u64, indexed by [`crate::state::Counter`].
+pub const COUNTERS: &str = "COUNTERS";
+/// ARRAY of [`RateWindow`], indexed by an outcome's rate.
+pub const RATE: &str = "RATE";
+
+/// All of them.
+pub const ALL: &[&str] = &[POLICY, TASK, TASK_LONG, SCRATCH, EVENTS, COUNTERS, RATE];
+
+/// Events that can be under way on one CPU at once and still have a buffer.
+pub const SLOTS_PER_CPU: u32 = 8;
+/// Entries of [`RATE`]; a power of two.
+pub const RATE_ENTRIES: u32 = 4096;
+/// Default bytes of [`EVENTS`].
+pub const EVENT_BYTES: u32 = 1 << 20;
+
+/// One rate-limit bucket.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+pub struct RateWindow {
+    /// When the window began, `CLOCK_MONOTONIC`, ns.
+    pub start: u64,
+    /// Records in it.
+    pub count: u64,
+}
