@@ -13,5 +13,6 @@
     )
 )]
 
+mod automaton;
 pub mod glob;
 pub mod ir;
