@@ -7,6 +7,7 @@
 //! change one and [`ABI_VERSION`] changes with it.
 #![no_std]
 
+pub mod catalogue;
 pub mod event;
 pub mod field;
 pub mod hook;

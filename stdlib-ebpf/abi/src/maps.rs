@@ -10,6 +10,9 @@ pub const TASK_LONG: &str = "TASK_LONG";
 /// ARRAY of scratch slots: set its entries to the number of possible CPUs times
 /// [`SLOTS_PER_CPU`].
 pub const SCRATCH: &str = "SCRATCH";
+/// ARRAY of buffers for records: set its entries to the number of possible CPUs
+/// times [`RECORDS_PER_CPU`].
+pub const RECORDS: &str = "RECORDS";
 /// RINGBUF of event records ([`crate::event`]).
 pub const EVENTS: &str = "EVENTS";
 /// PERCPU_ARRAY of u64, indexed by [`crate::state::Counter`].
@@ -18,10 +21,12 @@ pub const COUNTERS: &str = "COUNTERS";
 pub const RATE: &str = "RATE";
 
 /// All of them.
-pub const ALL: &[&str] = &[POLICY, TASK, TASK_LONG, SCRATCH, EVENTS, COUNTERS, RATE];
+pub const ALL: &[&str] = &[POLICY, TASK, TASK_LONG, SCRATCH, RECORDS, EVENTS, COUNTERS, RATE];
 
 /// Events that can be under way on one CPU at once and still have a buffer.
 pub const SLOTS_PER_CPU: u32 = 8;
+/// Records that can be under construction on one CPU at once.
+pub const RECORDS_PER_CPU: u32 = 2;
 /// Entries of [`RATE`]; a power of two.
 pub const RATE_ENTRIES: u32 = 4096;
 /// Default bytes of [`EVENTS`].

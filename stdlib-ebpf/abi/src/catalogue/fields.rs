@@ -1,0 +1,125 @@
+//! The fields (LANGUAGE §7).
+//!
+//! Owns their types, descriptions and which list of enumerators each takes.
+
+use super::enumerators as of;
+use super::kernel_lists as kernel;
+use super::{Enumerator, FieldInfo, FieldType, IdKind};
+use crate::field::FieldId as F;
+
+const U32: u64 = u32::MAX as u64;
+/// Process ids are positive `int`s.
+const PIDS: u64 = i32::MAX as u64;
+
+const PATH: FieldType = FieldType::Path;
+const NAME: FieldType = FieldType::Name;
+const FLAGS: FieldType = FieldType::Flags;
+const BOOL: FieldType = FieldType::Bool;
+const ENUM: FieldType = FieldType::Enum { max: Some(U32) };
+const BY_NAME: FieldType = FieldType::Enum { max: None };
+const PID: FieldType = int(PIDS);
+const UID: FieldType = id(IdKind::User);
+const GID: FieldType = id(IdKind::Group);
+
+const fn int(max: u64) -> FieldType {
+    FieldType::Int { max, id: None }
+}
+
+const fn id(kind: IdKind) -> FieldType {
+    FieldType::Int {
+        max: U32,
+        id: Some(kind),
+    }
+}
+
+const fn enforced(id: F, ty: FieldType, description: &'static str) -> FieldInfo {
+    FieldInfo {
+        id,
+        ty,
+        description,
+        enumerators: &[],
+        since: None,
+        lowered: true,
+    }
+}
+
+const fn known(id: F, ty: FieldType, description: &'static str) -> FieldInfo {
+    let mut info = enforced(id, ty, description);
+    info.lowered = false;
+    info
+}
+
+const fn with(mut info: FieldInfo, enumerators: &'static [Enumerator]) -> FieldInfo {
+    info.enumerators = enumerators;
+    info
+}
+
+/// Indexed by field number.
+#[rustfmt::skip]
+pub(super) const FIELDS: &[FieldInfo] = &[
+    enforced(F::Exe, PATH, "path of the running program, as it was when executed"),
+    enforced(F::Comm, NAME, "the task's name, at most 15 bytes"),
+    enforced(F::Pid, PID, "process id (of the thread group)"),
+    enforced(F::Uid, UID, "real user id"),
+    enforced(F::Gid, GID, "real group id"),
+    enforced(F::Euid, UID, "effective user id"),
+    enforced(F::Egid, GID, "effective group id"),
+    with(known(F::Auid, UID, "login user id, or `unset`"), of::UNSET),
+    known(F::Cgroup, PATH, "path in the cgroup-v2 tree"),
+    with(known(F::Caps, FLAGS, "effective capabilities"), of::CAPABILITY_BITS),
+    known(F::Containerized, BOOL, "the pid namespace is not the initial one"),
+    known(F::InitialMntns, BOOL, "the mount namespace is the initial one"),
+    enforced(F::ParentExe, PATH, "the parent's program, as it was at fork"),
+    known(F::AncestorExe, PATH, "the program of some ancestor, at any depth"),
+    known(F::ParentComm, NAME, "the parent's name, as it was at fork"),
+    enforced(F::Path, PATH, "path of the object"),
+    enforced(F::NewPath, PATH, "the second path: the new name, the new place"),
+    enforced(F::Fs, NAME, "type of the file system, as /proc/filesystems spells it"),
+    enforced(F::FileUid, UID, "owner of the file"),
+    enforced(F::FileGid, GID, "group of the file"),
+    enforced(F::FileNlink, int(U32), "number of the file's hard links"),
+    with(enforced(F::FileMode, FieldType::Mode, "permission bits of the file"), of::MODE),
+    with(enforced(F::FileType, BY_NAME, "type of the file"), of::FILE_TYPE),
+    known(F::FileRunning, BOOL, "some task executes the file"),
+    enforced(F::FileOwned, BOOL, "the file's owner is the task's file system user id"),
+    enforced(F::FileIsExe, BOOL, "the file is the one the task executes"),
+    with(enforced(F::Access, FLAGS, "what the file is opened for"), of::ACCESS),
+    known(F::IoctlCmd, int(U32), "number of the ioctl"),
+    with(enforced(F::Prot, FLAGS, "protection asked for"), of::PROT),
+    with(enforced(F::MmapFlags, FLAGS, "flags of the mapping"), of::MAP),
+    with(known(F::VmaKind, BY_NAME, "what the mapping is"), of::VMA_KIND),
+    known(F::VmaStart, int(u64::MAX), "first address of the mapping"),
+    known(F::VmaEnd, int(u64::MAX), "address behind the mapping"),
+    with(known(F::Mode, FieldType::Mode, "permission bits asked for"), of::MODE),
+    known(F::Target, NAME, "what the symbolic link is to hold"),
+    known(F::OwnerUid, UID, "the new owner; none if unchanged"),
+    known(F::OwnerGid, GID, "the new group; none if unchanged"),
+    known(F::Source, NAME, "what is to be mounted, as given"),
+    with(known(F::MountFlags, FLAGS, "flags of the mount"), of::MOUNT),
+    known(F::Xattr, NAME, "name of the extended attribute"),
+    with(enforced(F::Family, ENUM, "address family of the socket"), of::FAMILIES),
+    with(enforced(F::Type, ENUM, "type of the socket"), of::SOCKET_TYPES),
+    with(enforced(F::Protocol, ENUM, "protocol of the socket"), of::PROTOCOLS),
+    enforced(F::Addr, FieldType::Address, "IPv4 or IPv6 address"),
+    enforced(F::Port, int(65_535), "port"),
+    enforced(F::UnixPath, PATH, "path of a unix socket; abstract ones begin with `@`"),
+    with(enforced(F::Signal, FieldType::Enum { max: Some(64) }, "the signal; 0 only asks whether it could be sent"), of::SIGNALS),
+    enforced(F::TargetExe, PATH, "the target task's program"),
+    enforced(F::TargetComm, NAME, "the target task's name, at most 15 bytes"),
+    enforced(F::TargetUid, UID, "the target task's real user id"),
+    enforced(F::TargetPid, PID, "the target task's process id"),
+    with(known(F::PtraceMode, FLAGS, "how the target is accessed"), of::PTRACE_MODE),
+    with(known(F::Rlimit, ENUM, "which limit changes"), of::RLIMITS),
+    known(F::NewUid, UID, "the real user id to be"),
+    known(F::NewEuid, UID, "the effective user id to be"),
+    known(F::NewGid, GID, "the real group id to be"),
+    known(F::NewEgid, GID, "the effective group id to be"),
+    with(known(F::Cap, FieldType::Enum { max: Some(63) }, "the capability"), of::CAPABILITIES),
+    with(known(F::Cmd, ENUM, "the command of bpf(2)"), kernel::BPF_COMMANDS),
+    with(known(F::MapType, ENUM, "type of the BPF map"), kernel::BPF_MAP_TYPES),
+    with(known(F::ProgType, ENUM, "type of the BPF program"), kernel::BPF_PROG_TYPES),
+    known(F::Module, NAME, "the module asked for"),
+    with(known(F::KreadId, BY_NAME, "what the kernel reads or loads"), kernel::KERNEL_READ),
+    with(known(F::What, BY_NAME, "what lockdown would restrict"), kernel::LOCKDOWN),
+    with(known(F::SyslogType, ENUM, "what is done to the log"), kernel::SYSLOG),
+];
