@@ -49,15 +49,27 @@
 //! Process 1 has to reap what its children leave behind; [`machine::reap`]
 //! does. A panic inside a test fails that test only.
 //!
+//! # Who acts
+//!
+//! Suites do nothing themselves that a policy should judge: they start an
+//! [`actor::Actor`], this same binary under another path, and tell it which
+//! system calls to make. So what is denied is a real call of a real program
+//! whose path, ids and name the test chose.
+//!
 //! # How to add a suite
 //!
 //! Write `suites/NAME.rs` with a `pub(crate) const SUITE: Suite`, and add it
 //! to [`suites::ALL`]. To have `cargo xtask test` run it, add a row to the
 //! table in `xtask/src/suites.rs`.
 
+mod actions;
+mod actor;
+mod bpf;
+mod cli;
 mod console;
 mod machine;
 mod suites;
+mod tracing;
 
 use std::process::ExitCode;
 
@@ -65,6 +77,9 @@ use console::Report;
 use machine::{CommandLine, PowerSwitch};
 
 fn main() -> ExitCode {
+    if let Some(code) = actions::run_if_asked() {
+        return code;
+    }
     if std::process::id() != 1 {
         eprintln!("lsmpc-guest is the init of a test guest; `cargo xtask vm` boots one");
         return ExitCode::from(2);

@@ -1,5 +1,6 @@
 //! The suites a guest can run, by name.
 
+mod enforce;
 mod exec;
 mod smoke;
 
@@ -15,7 +16,7 @@ pub(crate) struct Suite {
 }
 
 /// Every suite.
-pub(crate) const ALL: &[Suite] = &[smoke::SUITE, exec::SUITE];
+pub(crate) const ALL: &[Suite] = &[smoke::SUITE, exec::SUITE, enforce::SUITE];
 
 /// The suite of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {

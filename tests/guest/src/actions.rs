@@ -1,0 +1,520 @@
+//! What an actor can do: one system call (or the few that lead to it) per
+//! request, and the errno that came of it.
+//!
+//! An actor is this binary, started as `PROGRAM act`. It reads requests from
+//! standard input, each a JSON array of words on one line, and answers each
+//! with one JSON object: `{"errno":0}`, `{"errno":1,"at":"open"}` when the call
+//! of that name failed, with `"value"` where a request asks for something.
+//! `PROGRAM act-once WORDS…` does one request and exits.
+//!
+//! One actor can *enter* another program: it starts it, hands over its input
+//! and output, and answers again when that one has ended.
+
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Access, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+use rustix::process::{Gid, Pid, Signal, Uid};
+use serde_json::{Value, json};
+
+#[path = "actions_net.rs"]
+mod net;
+
+/// What a request came to: the answer's value, or the call that failed and
+/// its errno.
+type Done = Result<Value, Failed>;
+
+/// A call that failed.
+struct Failed {
+    at: &'static str,
+    errno: i32,
+}
+
+/// Names the call that an error belongs to.
+trait At<T> {
+    fn at(self, at: &'static str) -> Result<T, Failed>;
+}
+
+impl<T> At<T> for Result<T, Errno> {
+    fn at(self, at: &'static str) -> Result<T, Failed> {
+        self.map_err(|errno| Failed {
+            at,
+            errno: errno.raw_os_error(),
+        })
+    }
+}
+
+impl<T> At<T> for std::io::Result<T> {
+    fn at(self, at: &'static str) -> Result<T, Failed> {
+        self.map_err(|error| Failed {
+            at,
+            errno: error.raw_os_error().unwrap_or(libc::EIO),
+        })
+    }
+}
+
+/// The request itself makes no sense: errno −1, for the suite's author.
+fn nonsense(at: &'static str) -> Failed {
+    Failed { at, errno: -1 }
+}
+
+/// What an actor holds between requests.
+#[derive(Default)]
+struct Actor {
+    held: Vec<OwnedFd>,
+}
+
+/// Acts when the command line asks for it.
+pub(crate) fn run_if_asked() -> Option<ExitCode> {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
+        Some("act") => Some(serve()),
+        Some("act-once") => {
+            let words: Vec<String> = arguments.collect();
+            let answer = Actor::default().answer(&words);
+            say(&answer);
+            Some(ExitCode::SUCCESS)
+        }
+        // A script's interpreter is given the script's path: the script's text
+        // is its request.
+        Some(path) if path.ends_with(".act") => Some(interpret(path)),
+        _ => None,
+    }
+}
+
+/// Serves requests until the input ends.
+fn serve() -> ExitCode {
+    ignore_signals();
+    say(&json!({ "ready": std::process::id() }));
+    let mut actor = Actor::default();
+    while let Some(line) = read_line() {
+        let Ok(words) = serde_json::from_str::<Vec<String>>(&line) else {
+            say(&json!({ "errno": -1, "at": "request" }));
+            continue;
+        };
+        if words.first().is_some_and(|word| word == "leave") {
+            break;
+        }
+        say(&actor.answer(&words));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Runs a script: its lines after the first are requests.
+fn interpret(path: &str) -> ExitCode {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            say(&json!({ "errno": error.raw_os_error().unwrap_or(-1), "at": "script" }));
+            return ExitCode::FAILURE;
+        }
+    };
+    let mut actor = Actor::default();
+    for line in text.lines().skip(1) {
+        match serde_json::from_str::<Vec<String>>(line) {
+            Ok(words) => say(&actor.answer(&words)),
+            Err(_) => say(&json!({ "errno": -1, "at": "script" })),
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Signals that tests send have no effect of their own.
+fn ignore_signals() {
+    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGHUP, libc::SIGTERM] {
+        // SAFETY: ignoring a signal installs no handler.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Reads one line, byte by byte, so that nothing is taken that belongs to a
+/// program that is entered.
+fn read_line() -> Option<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    let input = std::io::stdin();
+    loop {
+        match rustix::io::read(input.as_fd(), &mut byte) {
+            Ok(0) | Err(_) => return None,
+            Ok(_) if byte == *b"\n" => return String::from_utf8(line).ok(),
+            Ok(_) => line.extend(byte),
+        }
+    }
+}
+
+fn say(answer: &Value) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(format!("{answer}\n").as_bytes());
+    let _ = out.flush();
+}
+
+impl Actor {
+    fn answer(&mut self, words: &[String]) -> Value {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match self.act(&words) {
+            Ok(Value::Null) => json!({ "errno": 0 }),
+            Ok(value) => json!({ "errno": 0, "value": value }),
+            Err(Failed { at, errno }) => json!({ "errno": errno, "at": at }),
+        }
+    }
+
+    fn act(&mut self, words: &[&str]) -> Done {
+        match *words {
+            ["nothing"] => Ok(Value::Null),
+            ["open", path, flags] => open(path, flags).map(|_| Value::Null),
+            ["hold", path, flags] => {
+                self.held.push(open(path, flags)?);
+                Ok(Value::Null)
+            }
+            ["release"] => {
+                self.held.clear();
+                Ok(Value::Null)
+            }
+            ["read", path] => read(path),
+            ["mmap", path, prot, flags] => map(Some(path), prot, flags),
+            ["mmap-anonymous", prot, flags] => map(None, prot, flags),
+            ["unlink", path] => done(rustix::fs::unlink(path).at("unlink")),
+            ["rename", from, to] => done(rustix::fs::rename(from, to).at("rename")),
+            ["exchange", from, to] => done(
+                rustix::fs::renameat_with(
+                    rustix::fs::CWD,
+                    from,
+                    rustix::fs::CWD,
+                    to,
+                    RenameFlags::EXCHANGE,
+                )
+                .at("rename"),
+            ),
+            ["stat", path] => done(rustix::fs::stat(path).at("stat")),
+            ["access", path] => done(rustix::fs::access(path, Access::EXISTS).at("access")),
+            ["kill", pid, signal] => kill(pid, signal),
+            ["exec", path, ref arguments @ ..] => exec(path, arguments),
+            ["output", path, ref arguments @ ..] => output(path, arguments),
+            ["enter", path] => enter(Command::new(path).arg("act")),
+            ["enter-memfd", name] => enter_memfd(name),
+            ["become", path] => Err(Failed {
+                at: "exec",
+                errno: Command::new(path)
+                    .arg("act")
+                    .exec()
+                    .raw_os_error()
+                    .unwrap_or(libc::EIO),
+            }),
+            ["comm", name] => {
+                let name = CString::new(name).map_err(|_| nonsense("comm"))?;
+                done(rustix::thread::set_name(&name).at("comm"))
+            }
+            ["uids", real, effective, saved] => set_uids(real, effective, saved),
+            ["gids", real, effective, saved] => set_gids(real, effective, saved),
+            ["chroot", path] => {
+                rustix::process::chroot(path).at("chroot")?;
+                done(rustix::process::chdir("/").at("chdir"))
+            }
+            ["chdir", path] => done(rustix::process::chdir(path).at("chdir")),
+            ["unshare", what] => unshare(what),
+            ["sleep", milliseconds] => {
+                std::thread::sleep(Duration::from_millis(number(milliseconds)?));
+                Ok(Value::Null)
+            }
+            ["loop", stop, ref paths @ ..] => open_loop(stop, paths),
+            ["flood", times, ref paths @ ..] => flood(number(times)?, paths),
+            ["landlock", allowed] => landlock(allowed),
+            ["connect", ref words @ ..] => net::connect(words),
+            ["bind", ref words @ ..] => net::bind(words),
+            _ => Err(nonsense("request")),
+        }
+    }
+}
+
+fn done<T>(result: Result<T, Failed>) -> Done {
+    result.map(|_| Value::Null)
+}
+
+fn number<T: std::str::FromStr>(word: &str) -> Result<T, Failed> {
+    word.parse().map_err(|_| nonsense("number"))
+}
+
+/// Flags by letter: `r`, `w`, `rw`, then any of `a`ppend, `t`runcate, `c`reate,
+/// `n`on-blocking, `d`irectory, `p`ath only.
+fn open_flags(letters: &str) -> OFlags {
+    let mut flags = OFlags::CLOEXEC | OFlags::NOCTTY;
+    flags |= match (letters.contains('r'), letters.contains('w')) {
+        (true, true) => OFlags::RDWR,
+        (false, true) => OFlags::WRONLY,
+        _ => OFlags::RDONLY,
+    };
+    for (letter, flag) in [
+        ('a', OFlags::APPEND),
+        ('t', OFlags::TRUNC),
+        ('c', OFlags::CREATE),
+        ('n', OFlags::NONBLOCK),
+        ('d', OFlags::DIRECTORY),
+        ('p', OFlags::PATH),
+    ] {
+        if letters.contains(letter) {
+            flags |= flag;
+        }
+    }
+    flags
+}
+
+fn open(path: &str, letters: &str) -> Result<OwnedFd, Failed> {
+    rustix::fs::open(path, open_flags(letters), Mode::from_raw_mode(0o600)).at("open")
+}
+
+fn read(path: &str) -> Done {
+    let mut text = String::new();
+    File::from(open(path, "r")?)
+        .read_to_string(&mut text)
+        .at("read")?;
+    Ok(text.into())
+}
+
+/// Maps one page and unmaps it. `prot`: letters of `rwx`; `flags`: `private`,
+/// `shared`, `shared-validate`, `private-denywrite`, `private-populate`.
+fn map(path: Option<&str>, prot: &str, flags: &str) -> Done {
+    let file = path
+        .map(|path| open(path, if prot.contains('w') { "rw" } else { "r" }))
+        .transpose()?;
+    let protection = prot.bytes().fold(0, |all, letter| {
+        all | match letter {
+            b'r' => libc::PROT_READ,
+            b'w' => libc::PROT_WRITE,
+            b'x' => libc::PROT_EXEC,
+            _ => 0,
+        }
+    });
+    let mut bits = if flags.starts_with("shared-validate") {
+        libc::MAP_SHARED_VALIDATE
+    } else if flags.starts_with("shared") {
+        libc::MAP_SHARED
+    } else {
+        libc::MAP_PRIVATE
+    };
+    for (word, bit) in [
+        ("denywrite", libc::MAP_DENYWRITE),
+        ("populate", libc::MAP_POPULATE),
+        ("locked", libc::MAP_LOCKED),
+    ] {
+        if flags.contains(word) {
+            bits |= bit;
+        }
+    }
+    if file.is_none() {
+        bits |= libc::MAP_ANONYMOUS;
+    }
+    let descriptor = file.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+    // SAFETY: a new mapping at an address of the kernel's choice; nothing
+    // refers to it and it is unmapped below.
+    let address =
+        unsafe { libc::mmap(std::ptr::null_mut(), 4096, protection, bits, descriptor, 0) };
+    if address == libc::MAP_FAILED {
+        return Err(std::io::Error::last_os_error()).at("mmap");
+    }
+    // SAFETY: the mapping made above.
+    unsafe { libc::munmap(address, 4096) };
+    Ok(Value::Null)
+}
+
+fn kill(pid: &str, signal: &str) -> Done {
+    let pid = Pid::from_raw(number(pid)?).ok_or(nonsense("pid"))?;
+    let raw: i32 = number(signal)?;
+    if raw == 0 {
+        return done(rustix::process::test_kill_process(pid).at("kill"));
+    }
+    let signal = Signal::from_named_raw(raw).ok_or(nonsense("signal"))?;
+    done(rustix::process::kill_process(pid, signal).at("kill"))
+}
+
+/// Runs a program to its end; its exit code, or the signal that ended it.
+fn exec(path: &str, arguments: &[&str]) -> Done {
+    let status = Command::new(path).args(arguments).status().at("exec")?;
+    Ok(match status.signal() {
+        Some(signal) => json!({ "signal": signal }),
+        None => json!({ "code": status.code() }),
+    })
+}
+
+/// Runs a program to its end; what it wrote.
+fn output(path: &str, arguments: &[&str]) -> Done {
+    let output = Command::new(path).args(arguments).output().at("exec")?;
+    Ok(json!({
+        "code": output.status.code(),
+        "stdout": String::from_utf8_lossy(&output.stdout),
+        "stderr": String::from_utf8_lossy(&output.stderr),
+    }))
+}
+
+fn enter(command: &mut Command) -> Done {
+    let status = command.status().at("exec")?;
+    Ok(match status.signal() {
+        Some(signal) => json!({ "signal": signal }),
+        None => Value::Null,
+    })
+}
+
+/// Enters a copy of this program that exists in memory only.
+fn enter_memfd(name: &str) -> Done {
+    let memory =
+        rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::empty()).at("memfd_create")?;
+    let mut file = File::from(memory);
+    let mut program = File::open("/proc/self/exe").at("open")?;
+    std::io::copy(&mut program, &mut file).at("copy")?;
+    let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // Executing it needs it closed for writing: reopen it for reading.
+    let readable = rustix::fs::open(path.as_str(), OFlags::RDONLY, Mode::empty()).at("open")?;
+    drop(file);
+    let path = format!("/proc/self/fd/{}", readable.as_raw_fd());
+    enter(Command::new(path).arg("act"))
+}
+
+fn set_uids(real: &str, effective: &str, saved: &str) -> Done {
+    let [real, effective, saved] =
+        [number(real)?, number(effective)?, number(saved)?].map(Uid::from_raw);
+    done(rustix::thread::set_thread_res_uid(real, effective, saved).at("setresuid"))
+}
+
+fn set_gids(real: &str, effective: &str, saved: &str) -> Done {
+    let [real, effective, saved] =
+        [number(real)?, number(effective)?, number(saved)?].map(Gid::from_raw);
+    done(rustix::thread::set_thread_res_gid(real, effective, saved).at("setresgid"))
+}
+
+fn unshare(what: &str) -> Done {
+    let flags = match what {
+        "mount" => libc::CLONE_NEWNS,
+        _ => return Err(nonsense("unshare")),
+    };
+    // SAFETY: takes no pointers; this process has one thread.
+    if unsafe { libc::unshare(flags) } != 0 {
+        return Err(std::io::Error::last_os_error()).at("unshare");
+    }
+    Ok(Value::Null)
+}
+
+/// How often each path opened, was refused with EPERM, and failed otherwise.
+#[derive(Default, Clone, Copy)]
+struct Tally {
+    opened: u64,
+    refused: u64,
+    other: u64,
+    last_errno: i32,
+}
+
+impl Tally {
+    fn count(&mut self, path: &str) {
+        match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(_) => self.opened += 1,
+            Err(Errno::PERM) => self.refused += 1,
+            Err(errno) => {
+                self.other += 1;
+                self.last_errno = errno.raw_os_error();
+            }
+        }
+    }
+}
+
+fn tallies(paths: &[&str], all: &[Tally]) -> Value {
+    paths
+        .iter()
+        .zip(all)
+        .map(|(path, tally)| {
+            json!({
+                "path": path,
+                "opened": tally.opened,
+                "refused": tally.refused,
+                "other": tally.other,
+                "errno": tally.last_errno,
+            })
+        })
+        .collect()
+}
+
+/// Opens each path in turn until a file of the name `stop` exists, at most ten
+/// minutes.
+fn open_loop(stop: &str, paths: &[&str]) -> Done {
+    let mut all = vec![Tally::default(); paths.len()];
+    let end = Instant::now() + Duration::from_secs(600);
+    loop {
+        for _ in 0..32 {
+            for (path, tally) in paths.iter().zip(&mut all) {
+                tally.count(path);
+            }
+        }
+        if rustix::fs::access(stop, Access::EXISTS).is_ok() || Instant::now() > end {
+            return Ok(tallies(paths, &all));
+        }
+    }
+}
+
+/// Opens each path in turn, so many times.
+fn flood(times: u64, paths: &[&str]) -> Done {
+    let mut all = vec![Tally::default(); paths.len()];
+    for _ in 0..times {
+        for (path, tally) in paths.iter().zip(&mut all) {
+            tally.count(path);
+        }
+    }
+    Ok(tallies(paths, &all))
+}
+
+/// Confines this process with Landlock: files are read below `allowed` only.
+fn landlock(allowed: &str) -> Done {
+    const EXECUTE: u64 = 1;
+    const READ_FILE: u64 = 1 << 2;
+    const RULE_PATH_BENEATH: libc::c_long = 1;
+    #[repr(C, packed)]
+    struct PathBeneath {
+        access: u64,
+        parent: i32,
+    }
+    let handled: u64 = READ_FILE;
+    // SAFETY: the kernel reads eight bytes at the address given.
+    let ruleset = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_create_ruleset,
+            &raw const handled,
+            size_of::<u64>(),
+            0,
+        )
+    };
+    if ruleset < 0 {
+        return Err(std::io::Error::last_os_error()).at("landlock_create_ruleset");
+    }
+    let directory = rustix::fs::open(
+        std::ffi::OsStr::from_bytes(allowed.as_bytes()),
+        OFlags::PATH | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .at("open")?;
+    let rule = PathBeneath {
+        access: READ_FILE & !EXECUTE,
+        parent: directory.as_raw_fd(),
+    };
+    // SAFETY: the kernel reads one `PathBeneath` at the address given.
+    let added = unsafe {
+        libc::syscall(
+            libc::SYS_landlock_add_rule,
+            ruleset,
+            RULE_PATH_BENEATH,
+            &raw const rule,
+            0,
+        )
+    };
+    if added < 0 {
+        return Err(std::io::Error::last_os_error()).at("landlock_add_rule");
+    }
+    rustix::thread::set_no_new_privs(true).at("no_new_privs")?;
+    // SAFETY: takes no pointers.
+    if unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0) } < 0 {
+        return Err(std::io::Error::last_os_error()).at("landlock_restrict_self");
+    }
+    Ok(Value::Null)
+}

@@ -1,0 +1,156 @@
+//! What BPF LSM links exist, asked of the kernel itself, so that no tool has
+//! to be believed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use aya::Btf;
+use lsmpc_abi::hook::HookId;
+
+const BPF_LINK_GET_FD_BY_ID: libc::c_long = 30;
+const BPF_LINK_GET_NEXT_ID: libc::c_long = 31;
+const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+const BPF_LINK_TYPE_TRACING: u32 = 2;
+const BPF_LSM_MAC: u32 = 27;
+
+/// A program attached to an LSM hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LsmLink {
+    pub(crate) id: u32,
+    pub(crate) program: u32,
+    /// BTF id of the function `bpf_lsm_HOOK`.
+    function: u32,
+}
+
+/// `bpf(2)` with an attribute of eight words of 32 bits.
+fn bpf(command: libc::c_long, attribute: &mut [u32; 8]) -> std::io::Result<i32> {
+    // SAFETY: the kernel reads and writes at most the size given, which is
+    // that of the array.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command,
+            attribute.as_mut_ptr(),
+            size_of_val(attribute),
+        )
+    };
+    if result < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    Ok(result as i32)
+}
+
+/// Every LSM link in the kernel, in the order of their ids.
+pub(crate) fn lsm_links() -> Result<Vec<LsmLink>> {
+    let mut links = Vec::new();
+    let mut id = 0;
+    loop {
+        let mut attribute = [id, 0, 0, 0, 0, 0, 0, 0];
+        match bpf(BPF_LINK_GET_NEXT_ID, &mut attribute) {
+            Ok(_) => id = attribute[1],
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(links),
+            Err(error) => return Err(error).context("BPF_LINK_GET_NEXT_ID"),
+        }
+        match link_of(id) {
+            Ok(Some(link)) => links.push(link),
+            Ok(None) => {}
+            // Gone between the two calls.
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => {}
+            Err(error) => return Err(error).with_context(|| format!("BPF link {id}")),
+        }
+    }
+}
+
+fn link_of(id: u32) -> std::io::Result<Option<LsmLink>> {
+    let descriptor = bpf(BPF_LINK_GET_FD_BY_ID, &mut [id, 0, 0, 0, 0, 0, 0, 0])?;
+    let mut info = [0u32; 32];
+    let address = (&raw mut info) as u64;
+    let mut attribute = [
+        descriptor as u32,
+        size_of_val(&info) as u32,
+        address as u32,
+        (address >> 32) as u32,
+        0,
+        0,
+        0,
+        0,
+    ];
+    let result = bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attribute);
+    // SAFETY: the descriptor is ours and not used afterwards.
+    unsafe { libc::close(descriptor) };
+    result?;
+    let [kind, id, program, _, attach, _, function, ..] = info;
+    Ok(
+        (kind == BPF_LINK_TYPE_TRACING && attach == BPF_LSM_MAC).then_some(LsmLink {
+            id,
+            program,
+            function,
+        }),
+    )
+}
+
+/// Names the hooks of links.
+pub(crate) struct HookNames {
+    by_function: BTreeMap<u32, &'static str>,
+}
+
+impl HookNames {
+    /// Reads the running kernel's BTF.
+    pub(crate) fn read() -> Result<Self> {
+        let btf = Btf::from_sys_fs().context("the kernel's BTF")?;
+        let trackers = [
+            "task_alloc",
+            "task_free",
+            "bprm_committed_creds",
+            "bprm_creds_for_exec",
+            "bprm_creds_from_file",
+            "bprm_committing_creds",
+            "file_free_security",
+            "file_alloc_security",
+        ];
+        let by_function = HookId::ALL
+            .iter()
+            .map(|hook| hook.name())
+            .chain(trackers)
+            .filter_map(|name| {
+                btf.id_by_type_name_kind(&format!("bpf_lsm_{name}"), aya_obj::btf::BtfKind::Func)
+                    .ok()
+                    .map(|id| (id, name))
+            })
+            .collect();
+        Ok(Self { by_function })
+    }
+
+    /// The hook of each link, sorted.
+    pub(crate) fn of(&self, links: &[LsmLink]) -> Result<Vec<&'static str>> {
+        let mut names = links
+            .iter()
+            .map(|link| {
+                self.by_function
+                    .get(&link.function)
+                    .copied()
+                    .with_context(|| format!("link {} is on an unknown hook", link.id))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+/// The links of which the hook is one that a policy can name.
+pub(crate) fn policy_hooks(names: &HookNames) -> Result<Vec<&'static str>> {
+    let mut hooks = names.of(&lsm_links()?)?;
+    hooks.retain(|name| HookId::from_name(name).is_some());
+    Ok(hooks)
+}
+
+/// Waits until no LSM link is left: detaching is asynchronous.
+pub(crate) fn await_no_links() -> Result<()> {
+    for _ in 0..100 {
+        if lsm_links()?.is_empty() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    bail!("these LSM links are left: {:?}", lsm_links()?)
+}

@@ -1,0 +1,292 @@
+//! One test of one field: a rule that holds and denies, the same that holds
+//! and audits, and a near miss, each on an object of its own.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// Where cases have their objects.
+pub(super) const GROUND: &str = "/t";
+/// The program that acts.
+pub(super) const ACTOR: &str = "/t/actor";
+/// The program that signals are sent to.
+pub(super) const TARGET: &str = "/t/target";
+
+/// What a rule on an object is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Slot {
+    Deny,
+    Audit,
+    Miss,
+}
+
+impl Slot {
+    pub(super) const ALL: [Self; 3] = [Self::Deny, Self::Audit, Self::Miss];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Deny => "deny",
+            Self::Audit => "audit",
+            Self::Miss => "miss",
+        }
+    }
+}
+
+/// An object: a file, an address, a signal, whichever the hook is about.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    pub(super) slot: Slot,
+    pub(super) path: String,
+    /// A second path in the same directory: where a file is renamed to.
+    pub(super) other: String,
+    pub(super) port: u16,
+    pub(super) signal: i32,
+    pub(super) signal_name: &'static str,
+    /// The process that signals are sent to.
+    pub(super) target: u32,
+}
+
+impl Site {
+    pub(super) fn new(case: usize, slot: Slot, hook: &str, target: u32) -> Self {
+        let (signal, signal_name) = match slot {
+            Slot::Deny => (libc::SIGUSR1, "SIGUSR1"),
+            Slot::Audit => (libc::SIGUSR2, "SIGUSR2"),
+            Slot::Miss => (libc::SIGWINCH, "SIGWINCH"),
+        };
+        let path = format!("{GROUND}/{hook}-{case}-{}", slot.name());
+        Self {
+            slot,
+            other: format!("{path}-new"),
+            path,
+            port: 20_000
+                + 10 * case as u16
+                + slot as u16
+                + 3000 * u16::from(hook.ends_with("bind")),
+            signal,
+            signal_name,
+            target,
+        }
+    }
+}
+
+type Words = Vec<String>;
+
+/// The test of one field at one hook.
+pub(super) struct Case {
+    pub(super) hook: &'static str,
+    pub(super) field: String,
+    /// A condition that holds for the objects.
+    pub(super) hit: String,
+    /// A condition that nearly does.
+    pub(super) miss: String,
+    /// The condition that tells an object from the others.
+    pub(super) object: fn(&Site) -> String,
+    pub(super) arrange: Box<dyn Fn(&Site) -> Result<()>>,
+    pub(super) request: Box<dyn Fn(&Site) -> Words>,
+    /// The system call that is refused.
+    pub(super) call: &'static str,
+    /// What an allowed call may fail with for reasons of its own.
+    pub(super) harmless: &'static [i32],
+    /// Fields that the record has to hold.
+    pub(super) expect: Vec<(&'static str, Value)>,
+    /// Whether the record has to name the object's path.
+    pub(super) has_path: bool,
+}
+
+/// Words of a request.
+pub(super) fn words(all: &[&str]) -> Words {
+    all.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn by_path(site: &Site) -> String {
+    format!("path == \"{}\"", site.path)
+}
+
+fn by_port(site: &Site) -> String {
+    format!("port == {}", site.port)
+}
+
+fn by_signal(site: &Site) -> String {
+    format!(
+        "signal == {} and target.pid == {}",
+        site.signal_name, site.target
+    )
+}
+
+/// The shortest program there is: `exit(0)`.
+pub(super) fn tiny_program() -> Vec<u8> {
+    const CODE: &[u8] = &[0x31, 0xff, 0xb8, 0x3c, 0, 0, 0, 0x0f, 0x05];
+    const ENTRY: u64 = 0x40_0078;
+    let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    elf.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    elf.extend(ENTRY.to_le_bytes());
+    elf.extend(64u64.to_le_bytes());
+    elf.extend(0u64.to_le_bytes());
+    elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    let size = 0x78 + CODE.len() as u64;
+    elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
+    for word in [0, 0x40_0000, 0x40_0000, size, size, 0x1000u64] {
+        elf.extend(word.to_le_bytes());
+    }
+    elf.extend(CODE);
+    elf
+}
+
+/// Writes a file that everybody may read and write.
+pub(super) fn plain_file(path: &str) -> Result<()> {
+    fs::write(path, "plain\n").with_context(|| format!("writing {path}"))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+    Ok(())
+}
+
+/// Writes a program that everybody may run.
+pub(super) fn program_file(path: &str) -> Result<()> {
+    fs::write(path, tiny_program()).with_context(|| format!("writing {path}"))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    Ok(())
+}
+
+impl Case {
+    /// A case with the hook's usual objects and request.
+    pub(super) fn new(hook: &'static str, field: &str, hit: &str, miss: &str) -> Self {
+        let mut case = Self {
+            hook,
+            field: field.to_owned(),
+            hit: hit.to_owned(),
+            miss: miss.to_owned(),
+            object: by_path,
+            arrange: Box::new(|site| plain_file(&site.path)),
+            request: Box::new(|site| words(&["open", &site.path, "r"])),
+            call: "open",
+            harmless: &[],
+            expect: Vec::new(),
+            has_path: true,
+        };
+        match hook {
+            "file_open" => {}
+            "bprm_check_security" => {
+                case.arrange = Box::new(|site| program_file(&site.path));
+                case.request = Box::new(|site| words(&["exec", &site.path]));
+                case.call = "exec";
+            }
+            "mmap_file" => {
+                case.request = Box::new(|site| words(&["mmap", &site.path, "r", "private"]));
+                case.call = "mmap";
+            }
+            "path_unlink" => {
+                case.request = Box::new(|site| words(&["unlink", &site.path]));
+                case.call = "unlink";
+            }
+            "path_rename" => {
+                case.request = Box::new(|site| words(&["rename", &site.path, &site.other]));
+                case.call = "rename";
+            }
+            "socket_connect" | "socket_bind" => {
+                case.object = by_port;
+                case.arrange = Box::new(|_| Ok(()));
+                case.call = if hook == "socket_bind" {
+                    "bind"
+                } else {
+                    "connect"
+                };
+                case.harmless = &[
+                    libc::ECONNREFUSED,
+                    libc::EINPROGRESS,
+                    libc::ENETUNREACH,
+                    libc::ENOENT,
+                ];
+                case.has_path = false;
+                case = case.socket("tcp", "127.0.0.1");
+            }
+            "task_kill" => {
+                case.object = by_signal;
+                case.arrange = Box::new(|_| Ok(()));
+                case.request = Box::new(|site| {
+                    words(&["kill", &site.target.to_string(), &site.signal.to_string()])
+                });
+                case.call = "kill";
+                case.has_path = false;
+            }
+            other => panic!("no usual request for {other}"),
+        }
+        case
+    }
+
+    /// The record has to hold this value.
+    pub(super) fn shows(mut self, field: &'static str, value: impl Into<Value>) -> Self {
+        self.expect.push((field, value.into()));
+        self
+    }
+
+    /// Objects made another way.
+    pub(super) fn with(mut self, arrange: impl Fn(&Site) -> Result<()> + 'static) -> Self {
+        self.arrange = Box::new(arrange);
+        self
+    }
+
+    /// Another request.
+    pub(super) fn by(mut self, request: impl Fn(&Site) -> Words + 'static) -> Self {
+        self.request = Box::new(request);
+        self
+    }
+
+    /// An open with other flags.
+    pub(super) fn opened(self, flags: &'static str) -> Self {
+        self.by(move |site| words(&["open", &site.path, flags]))
+    }
+
+    /// A mapping of another kind.
+    pub(super) fn mapped(self, prot: &'static str, flags: &'static str) -> Self {
+        self.by(move |site| words(&["mmap", &site.path, prot, flags]))
+    }
+
+    /// A socket of another kind.
+    pub(super) fn socket(self, kind: &'static str, address: &'static str) -> Self {
+        let call = self.call;
+        self.by(move |site| words(&[call, kind, address, &site.port.to_string()]))
+    }
+
+    /// Objects told apart by something else.
+    pub(super) fn told_by(mut self, object: fn(&Site) -> String) -> Self {
+        self.object = object;
+        self
+    }
+
+    /// The rule's id for one slot.
+    pub(super) fn rule_id(&self, slot: Slot) -> String {
+        format!(
+            "{}.{}.{}",
+            self.hook,
+            self.field.replace('/', "-"),
+            slot.name()
+        )
+    }
+
+    /// The rules of all slots, one a line.
+    pub(super) fn rules(&self, sites: &[Site; 3]) -> String {
+        sites
+            .iter()
+            .map(|site| {
+                let (effect, condition) = match site.slot {
+                    Slot::Deny => ("deny", &self.hit),
+                    Slot::Audit => ("audit", &self.hit),
+                    Slot::Miss => ("deny", &self.miss),
+                };
+                let fill = |text: &str| {
+                    text.replace("{path}", &site.path)
+                        .replace("{other}", &site.other)
+                        .replace("{slot}", site.slot.name())
+                };
+                format!(
+                    "@id(\"{}\") {effect} {} when {} and ({})\n",
+                    self.rule_id(site.slot),
+                    self.hook,
+                    (self.object)(site),
+                    fill(condition),
+                )
+            })
+            .collect()
+    }
+}

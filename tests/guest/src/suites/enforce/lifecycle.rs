@@ -1,0 +1,114 @@
+//! What is attached when: only the hooks that a policy names, and nothing once
+//! it is removed.
+
+use anyhow::{Result, ensure};
+
+use super::Ground;
+use super::case::{ACTOR, plain_file};
+use crate::actor::Actor;
+use crate::bpf::{self, HookNames};
+use crate::cli::{self, lsmpc};
+use crate::console::Report;
+
+pub(super) fn run(report: &mut Report, ground: &mut Ground) {
+    report.test("enforce::lifecycle::examples_are_right", || {
+        let mut examples = Vec::new();
+        for entry in std::fs::read_dir("/examples")? {
+            examples.push(entry?.path());
+        }
+        ensure!(!examples.is_empty(), "there are no examples");
+        for example in examples {
+            lsmpc(&["check", &example.to_string_lossy()])?.expect_code(0)?;
+        }
+        Ok(())
+    });
+    report.test("enforce::lifecycle::only_used_hooks_are_attached", || {
+        only_used_hooks(ground)
+    });
+    report.test("enforce::lifecycle::remove_allows_everything", || {
+        remove_allows_everything(ground)
+    });
+    report.test(
+        "enforce::lifecycle::a_refused_policy_changes_nothing",
+        || refused_policy(ground),
+    );
+}
+
+/// Waits until the hooks attached are these.
+fn attached(names: &HookNames, wanted: &[&str]) -> Result<()> {
+    let mut found = Vec::new();
+    for _ in 0..60 {
+        found = bpf::policy_hooks(names)?;
+        if found == wanted {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    anyhow::bail!("attached are {found:?}, not {wanted:?}")
+}
+
+fn only_used_hooks(ground: &mut Ground) -> Result<()> {
+    let names = HookNames::read()?;
+    ensure!(bpf::lsm_links()?.is_empty(), "links before the first apply");
+    plain_file("/t/one")?;
+    ground.apply("deny file_open when path == \"/t/one\"")?;
+    attached(&names, &["file_open"])?;
+    let first = bpf::lsm_links()?;
+    ground.apply(
+        "deny file_open when path == \"/t/one\"\n\
+         deny socket_connect, task_kill when exe == \"/t/nobody\"\n",
+    )?;
+    attached(&names, &["file_open", "socket_connect", "task_kill"])?;
+    let second = bpf::lsm_links()?;
+    ensure!(
+        first.iter().all(|link| second.contains(link)),
+        "a hook that was in place was attached anew"
+    );
+    Actor::start(ACTOR)?
+        .ask(&["open", "/t/one", "r"])?
+        .refused("open")?;
+    ground.apply("deny task_kill when exe == \"/t/nobody\"")?;
+    attached(&names, &["task_kill"])?;
+    Actor::start(ACTOR)?
+        .must(&["open", "/t/one", "r"])
+        .map(drop)
+}
+
+fn remove_allows_everything(ground: &mut Ground) -> Result<()> {
+    plain_file("/t/one")?;
+    ground.apply("deny file_open when path == \"/t/one\"")?;
+    let mut actor = Actor::start(ACTOR)?;
+    actor.ask(&["open", "/t/one", "r"])?.refused("open")?;
+    lsmpc(&["status"])?.expect_code(0)?;
+    let shown = lsmpc(&["show"])?.expect_code(0)?;
+    ensure!(shown.stdout.contains("/t/one"), "show: {}", shown.text());
+    ground.remove()?;
+    bpf::await_no_links()?;
+    actor.must(&["open", "/t/one", "r"])?;
+    // Nothing to remove is not an accident.
+    let again = lsmpc(&["remove"])?;
+    ensure!(again.code.is_some_and(|code| code <= 2), "{}", again.text());
+    Ok(())
+}
+
+fn refused_policy(ground: &mut Ground) -> Result<()> {
+    plain_file("/t/one")?;
+    ground.apply("deny file_open when path == \"/t/one\"")?;
+    let before = bpf::lsm_links()?;
+    for wrong in [
+        "deny file_open when pth == \"/t/two\"",
+        "allow file_open when path == \"/t/one\"",
+        "deny file_open when path == \"/t/../one\"",
+        "deny file_open when",
+        "test \"t\" { expect deny file_open path = \"/x\", exe = \"/y\", uid = 0 }",
+    ] {
+        let path = cli::policy_file(wrong)?;
+        lsmpc(&["apply", &path])?.expect_code(1)?;
+    }
+    lsmpc(&["apply", "/t/no-such-file"])?.expect_words(&["/t/no-such-file"])?;
+    Actor::start(ACTOR)?
+        .ask(&["open", "/t/one", "r"])?
+        .refused("open")?;
+    ensure!(bpf::lsm_links()? == before, "links changed");
+    Ok(())
+}
