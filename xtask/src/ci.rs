@@ -1,6 +1,7 @@
 //! `cargo xtask ci`: everything a change has to pass, all of it even when some
 //! fails, closed by the line that counts tests.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::Result;
@@ -29,10 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         failed.push(name);
     };
 
-    step(
-        "fmt",
-        process::shown_on_terminal(process::cargo().args(["fmt", "--all", "--check"])),
-    );
+    step("fmt", formatting());
     let mut clippy = process::cargo();
     clippy.args([
         "clippy",
@@ -72,25 +70,51 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     Ok(tally.failed == 0)
 }
 
-/// The advisories are looked up too where their database can be had.
+/// The formatting of both workspaces.
+fn formatting() -> Result<bool> {
+    let mut all = true;
+    for manifest in manifests() {
+        let mut command = process::cargo();
+        command
+            .args(["fmt", "--all", "--check", "--manifest-path"])
+            .arg(manifest);
+        all &= process::shown_on_terminal(&mut command)?;
+    }
+    Ok(all)
+}
+
+/// The repository's workspaces: the main one and that of the hook programs.
+fn manifests() -> [PathBuf; 2] {
+    [repository::root().to_owned(), repository::programs()].map(|root| root.join("Cargo.toml"))
+}
+
+/// Licences, bans and sources of all dependencies; advisories too where their
+/// database can be had.
 fn deny() -> Result<bool> {
-    let deny = |checks: &[&str]| {
+    let deny = || {
         let mut command = Command::new(repository::tool("cargo-deny"));
         command
             .current_dir(repository::root())
-            .args(["--log-level", "error", "check"]);
-        command.args(checks);
+            .args(["--log-level", "error"]);
         command
     };
-    let always = process::shown_on_terminal(&mut deny(&["licenses", "bans", "sources"]))?;
-    let fetched = process::quiet(
-        Command::new(repository::tool("cargo-deny"))
-            .current_dir(repository::root())
-            .args(["fetch", "db"]),
-    );
-    if fetched.is_err() {
+    let mut checks = vec!["licenses", "bans", "sources"];
+    if process::quiet(deny().args(["fetch", "db"])).is_ok() {
+        checks.push("advisories");
+    } else {
         note("the database of advisories is out of reach: advisories are not checked");
-        return Ok(always);
     }
-    Ok(process::shown_on_terminal(&mut deny(&["advisories"]))? && always)
+    let mut all = true;
+    for manifest in manifests() {
+        let mut command = deny();
+        command
+            .arg("--manifest-path")
+            .arg(manifest)
+            .args(["check", "--config"]);
+        command
+            .arg(repository::root().join("deny.toml"))
+            .args(&checks);
+        all &= process::shown_on_terminal(&mut command)?;
+    }
+    Ok(all)
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::console::{self, Line};
 use crate::progress::Step;
 use crate::vm::{self, Spec};
-use crate::{image, kernels};
+use crate::{ebpf, image, kernels};
 
 const SUITE: &str = "demo";
 
@@ -28,6 +28,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let image = image::build(&[])?;
     let mut spec = Spec::new(kernel, image, SUITE);
     spec.timeout = Duration::from_secs(180);
+    spec.environment = ebpf::guest_environment();
     let mut boot = Some(Step::start(format!("booting Linux {}", spec.kernel.name)));
     let outcome = vm::run_guest(&spec, |line| match console::read(line) {
         Some(Ok(Line::Begin(_))) => {

@@ -169,6 +169,7 @@ fn names() -> Vec<String> {
 fn build_all(toolchain: &Toolchain, directory: &Path) -> Result<()> {
     fs::create_dir_all(directory.join("variants"))
         .with_context(|| format!("creating {}", directory.display()))?;
+    fetch(toolchain)?;
     let features = std::iter::once(None).chain(VARIANTS.iter().copied().map(Some));
     let mut sums = String::new();
     for (name, feature) in names().iter().zip(features) {
@@ -200,9 +201,25 @@ fn build_all(toolchain: &Toolchain, directory: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Downloads what the programs depend on, so that the paths that [`flags`]
+/// replaces exist before they are looked for.
+fn fetch(toolchain: &Toolchain) -> Result<()> {
+    let mut cargo = process::other_cargo(&toolchain.cargo);
+    cargo
+        .current_dir(repository::programs())
+        .args(["fetch", "--locked", "--target", TARGET])
+        .env("RUSTC", &toolchain.rustc)
+        .env("RUSTC_BOOTSTRAP", "1");
+    process::quiet(&mut cargo).context(
+        "what the hook programs depend on could not be fetched: is crates.io within reach?",
+    )
+}
+
 /// Builds the programs once; returns the linked object.
 fn build(toolchain: &Toolchain, feature: Option<&str>) -> Result<PathBuf> {
-    let target_directory = repository::target().join("ebpf/build");
+    // A directory for each set of tools: cargo does not notice a new linker.
+    let tools = sha256(serde_json::to_string(&toolchain.versions)?.as_bytes());
+    let target_directory = repository::target().join(format!("ebpf/build-{}", &tools[..8]));
     let mut cargo = process::other_cargo(&toolchain.cargo);
     cargo
         .current_dir(repository::programs())

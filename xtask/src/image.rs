@@ -65,7 +65,8 @@ pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
         }
     }
     let objects = ebpf::object_directory();
-    add_tree(&mut archive, &objects, "/objects", ".bpf.o")?;
+    add_tree(&mut archive, &objects, "/objects", ".bpf.o")
+        .context("there are no hook programs: `cargo xtask ebpf` builds them")?;
     for extra in extras {
         archive.file(&extra.to, 0o755, read(&extra.from)?);
     }
@@ -105,6 +106,7 @@ fn build_programs() -> Result<PathBuf> {
         ])
         .arg("--target-dir")
         .arg(&directory)
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_DEV_DEBUG", "false")

@@ -102,13 +102,7 @@ fn forget_outer_cargo(command: &mut Command) {
             || text.starts_with("CARGO_MANIFEST_")
             || matches!(
                 &*text,
-                "CARGO_BIN_NAME"
-                    | "CARGO_CRATE_NAME"
-                    | "CARGO_PRIMARY_PACKAGE"
-                    | "CARGO_TARGET_DIR"
-                    | "CARGO_ENCODED_RUSTFLAGS"
-                    | "RUSTFLAGS"
-                    | "OUT_DIR"
+                "CARGO_BIN_NAME" | "CARGO_CRATE_NAME" | "CARGO_PRIMARY_PACKAGE" | "OUT_DIR"
             );
         if about_this_run {
             command.env_remove(&name);

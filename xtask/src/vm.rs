@@ -18,8 +18,8 @@ use clap::Args;
 use crate::console::{self, GuestTest, Line, Verdict};
 use crate::image::{self, Extra};
 use crate::kernels::{self, Kernel};
-use crate::process;
 use crate::progress::Step;
+use crate::{ebpf, process};
 
 /// The security modules that guests start with.
 pub(crate) const DEFAULT_LSM: &str = "lockdown,capability,landlock,apparmor,bpf";
@@ -441,7 +441,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let machine = &arguments.machine;
     let mut spec = Spec::new(kernel, image::build(&extras)?, suite);
     spec.arguments = words;
-    spec.environment = environment(&arguments.environment)?;
+    spec.environment = ebpf::guest_environment();
+    spec.environment
+        .extend(environment(&arguments.environment)?);
     spec.only = arguments.only.clone();
     spec.smp = machine.smp;
     spec.memory_mib = machine.memory;
