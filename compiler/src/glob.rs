@@ -4,6 +4,7 @@
 //! take globs; a *name* glob differs from a path glob only in what a star may
 //! cross, which the parser has already written into the tree.
 
+mod display;
 pub mod parse;
 
 /// A pattern: a sequence of pieces that must match the whole string. Braces are

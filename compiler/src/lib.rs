@@ -16,3 +16,19 @@
 mod automaton;
 pub mod glob;
 pub mod ir;
+
+pub mod analysis;
+mod check;
+pub mod code;
+pub mod diagnostic;
+pub mod event;
+pub mod hir;
+mod irgen;
+pub mod load;
+pub mod options;
+pub mod reference;
+pub mod source;
+mod suggest;
+
+pub use analysis::{Analysis, analyse};
+pub use options::{KernelVersion, Options, UserDb};

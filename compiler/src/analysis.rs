@@ -1,0 +1,57 @@
+//! From files to a checked policy, in one call.
+//!
+//! Owns the order of the stages and what a caller gets. It must not know what
+//! the stages do.
+
+use std::path::PathBuf;
+
+use crate::check;
+use crate::diagnostic::{Diagnostic, arrange};
+use crate::hir::Hir;
+use crate::ir::Ir;
+use crate::irgen;
+use crate::load;
+use crate::options::Options;
+use crate::source::{SourceMap, SourceReader};
+
+/// What an analysis finds out.
+#[derive(Debug, Default)]
+pub struct Analysis {
+    /// Every file that was read.
+    pub sources: SourceMap,
+    /// By file and place, without repetitions.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The policy with its meaning; absent if there are errors.
+    pub hir: Option<Hir>,
+    /// The policy ready to lower; absent if there are errors.
+    pub ir: Option<Ir>,
+}
+
+impl Analysis {
+    /// Whether the policy is refused.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}
+
+/// Reads the policy files and all that they include, and checks them.
+#[must_use]
+pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) -> Analysis {
+    let loaded = load::load(roots, reader, options.allow_outside, load::MAX_POLICY_BYTES);
+    let mut diagnostics = loaded.diagnostics;
+    let checked = check::check(&loaded.sources, &loaded.files, options);
+    diagnostics.extend(checked.diagnostics);
+    arrange(&mut diagnostics);
+    let mut analysis = Analysis {
+        sources: loaded.sources,
+        diagnostics,
+        hir: None,
+        ir: None,
+    };
+    if !analysis.has_errors() {
+        analysis.ir = Some(irgen::build(&checked.hir));
+        analysis.hir = Some(checked.hir);
+    }
+    analysis
+}

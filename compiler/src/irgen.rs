@@ -1,0 +1,267 @@
+//! From the typed form to the intermediate form.
+//!
+//! Owns how sugar goes away: sets become sorted ranges, `any_path` an `or`,
+//! `unless` an `and not`. It must not know how tables are made, and the reference
+//! evaluator must not know it.
+
+mod tests_of_fields;
+
+use rustc_hash::FxHashMap;
+
+use lsmpc_abi::catalogue;
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
+
+use crate::hir::{
+    Cond as HirCond, CondKind, DefaultEffect, Effect, FieldRef, FieldTest, Hir, Module, Place,
+};
+use crate::ir::{
+    Cond, DefaultIr, EffectIr, HookIr, Ir, ModuleIr, OnErrorIr, Predicate, PredicateId, RuleId,
+    RuleInfo, RuleIr, RuleKind,
+};
+use tests_of_fields::{Key, key, test};
+
+/// Builds the intermediate form of a policy that has no errors.
+#[must_use]
+pub(crate) fn build(hir: &Hir) -> Ir {
+    let mut builder = Builder {
+        hir,
+        ir: Ir::default(),
+        interned: FxHashMap::default(),
+        by_set: FxHashMap::default(),
+        rule_ids: Vec::new(),
+        default_ids: Vec::new(),
+    };
+    builder.number();
+    for &hook in HookId::ALL {
+        let named = hir.modules.iter().any(|module| {
+            module.rules.iter().any(|rule| rule.is_about(hook))
+                || module.default_for(hook).is_some()
+        });
+        if named {
+            builder.hook(hook);
+        }
+    }
+    builder.ir.scopes = hir.scope_names().map(str::to_owned).collect();
+    builder.ir
+}
+
+struct Builder<'h> {
+    hir: &'h Hir,
+    ir: Ir,
+    interned: FxHashMap<Predicate, PredicateId>,
+    /// Shared sets are turned into predicates once.
+    by_set: FxHashMap<(FieldId, Key), PredicateId>,
+    /// For each module, the numbers of its rules.
+    rule_ids: Vec<Vec<RuleId>>,
+    /// For each module, the numbers of its defaults.
+    default_ids: Vec<Vec<RuleId>>,
+}
+
+fn number(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
+}
+
+impl Builder<'_> {
+    fn number(&mut self) {
+        for module in &self.hir.modules {
+            let rules = module
+                .rules
+                .iter()
+                .map(|rule| {
+                    let kind = match rule.effect {
+                        Effect::Deny(_) => RuleKind::Deny,
+                        Effect::Kill => RuleKind::Kill,
+                        Effect::Allow => RuleKind::Allow,
+                        Effect::Audit => RuleKind::Audit,
+                    };
+                    let notes = &rule.notes;
+                    let info = RuleInfo {
+                        message: notes.message.clone(),
+                        severity: notes.severity.clone(),
+                        tags: notes.tags.clone(),
+                        reference: notes.reference.clone(),
+                        ..info(rule.id.clone(), &rule.place, kind)
+                    };
+                    add(&mut self.ir.rules, info)
+                })
+                .collect();
+            self.rule_ids.push(rules);
+            // One statement is reported as one, whatever the number of its hooks.
+            let mut ids: Vec<RuleId> = Vec::new();
+            let mut last: Option<&Place> = None;
+            for default in &module.defaults {
+                let id = match (ids.last(), last) {
+                    (Some(&id), Some(place)) if *place == default.place => id,
+                    _ => {
+                        let id = format!("default:{}", module.name());
+                        add(
+                            &mut self.ir.rules,
+                            info(id, &default.place, RuleKind::Default),
+                        )
+                    }
+                };
+                last = Some(&default.place);
+                ids.push(id);
+            }
+            self.default_ids.push(ids);
+        }
+    }
+
+    fn hook(&mut self, hook: HookId) {
+        let hir = self.hir;
+        let exempt = Cond::Or(
+            hir.exempts
+                .iter()
+                .map(|exempt| self.cond(hook, exempt))
+                .collect(),
+        );
+        let outer = hir
+            .modules
+            .first()
+            .and_then(|module| module.on_error_for(hook));
+        let mut modules = Vec::new();
+        let mut scopes = 0;
+        for (index, module) in hir.modules.iter().enumerate() {
+            let scope = module.scope.as_ref().map(|_| {
+                scopes += 1;
+                scopes - 1
+            });
+            let rules = self.rules(hook, module, index);
+            let default = module
+                .defaults
+                .iter()
+                .zip(self.default_ids.get(index).into_iter().flatten())
+                .find(|(default, _)| default.hook == hook)
+                .map(|(default, &id)| {
+                    let effect = match default.effect {
+                        DefaultEffect::Deny => DefaultIr::Deny,
+                        DefaultEffect::Allow => DefaultIr::Allow,
+                        DefaultEffect::Audit => DefaultIr::Audit,
+                    };
+                    (effect, id)
+                });
+            if scope.is_some() && rules.is_empty() && default.is_none() {
+                continue;
+            }
+            let denies = module
+                .on_error_for(hook)
+                .or(outer)
+                .is_none_or(|on_error| on_error.deny);
+            let holds = match &module.scope {
+                Some(scope) => {
+                    let when = self.cond(hook, &scope.when);
+                    match &scope.until {
+                        Some(until) => {
+                            let until = self.cond(hook, until);
+                            Cond::And(vec![when, Cond::Not(Box::new(until))])
+                        }
+                        None => when,
+                    }
+                }
+                None => Cond::Const(true),
+            };
+            modules.push(ModuleIr {
+                scope,
+                holds,
+                rules,
+                default,
+                on_error: if denies {
+                    OnErrorIr::Deny
+                } else {
+                    OnErrorIr::Allow
+                },
+            });
+        }
+        self.ir.hooks.push(HookIr {
+            hook,
+            exempt,
+            modules,
+        });
+    }
+
+    fn rules(&mut self, hook: HookId, module: &Module, index: usize) -> Vec<RuleIr> {
+        let ids = self.rule_ids.get(index).cloned().unwrap_or_default();
+        let mut rules = Vec::new();
+        for (rule, id) in module.rules.iter().zip(ids) {
+            if !rule.is_about(hook) {
+                continue;
+            }
+            let when = rule.when.as_ref().map(|when| self.cond(hook, when));
+            let unless = rule.unless.as_ref().map(|unless| self.cond(hook, unless));
+            let cond = match (when, unless) {
+                (None, None) => Cond::Const(true),
+                (Some(when), None) => when,
+                (None, Some(unless)) => Cond::Not(Box::new(unless)),
+                (Some(when), Some(unless)) => Cond::And(vec![when, Cond::Not(Box::new(unless))]),
+            };
+            rules.push(RuleIr {
+                rule: id,
+                effect: match rule.effect {
+                    Effect::Deny(errno) => EffectIr::Deny(errno),
+                    Effect::Kill => EffectIr::Kill,
+                    Effect::Allow => EffectIr::Allow,
+                    Effect::Audit => EffectIr::Audit,
+                },
+                quiet: rule.notes.quiet,
+                cond,
+            });
+        }
+        rules
+    }
+
+    fn cond(&mut self, hook: HookId, cond: &HirCond) -> Cond {
+        match &cond.kind {
+            CondKind::Test(FieldRef::Field(field), test) => self.test(*field, test),
+            CondKind::Test(FieldRef::AnyPath, test) => {
+                let path = self.test(FieldId::Path, test);
+                if catalogue::hook(hook).has(FieldId::NewPath) {
+                    Cond::Or(vec![path, self.test(FieldId::NewPath, test)])
+                } else {
+                    path
+                }
+            }
+            CondKind::Not(inner) => Cond::Not(Box::new(self.cond(hook, inner))),
+            CondKind::And(all) => Cond::And(all.iter().map(|one| self.cond(hook, one)).collect()),
+            CondKind::Or(any) => Cond::Or(any.iter().map(|one| self.cond(hook, one)).collect()),
+        }
+    }
+
+    fn test(&mut self, field: FieldId, asked: &FieldTest) -> Cond {
+        let key = (field, key(asked));
+        if let Some(&id) = self.by_set.get(&key) {
+            return Cond::Test(id);
+        }
+        let predicate = Predicate {
+            field,
+            test: test(asked),
+        };
+        let next = PredicateId(number(self.ir.predicates.len()));
+        let id = *self.interned.entry(predicate.clone()).or_insert(next);
+        if id == next {
+            self.ir.predicates.push(predicate);
+        }
+        self.by_set.insert(key, id);
+        Cond::Test(id)
+    }
+}
+
+fn add(rules: &mut Vec<RuleInfo>, info: RuleInfo) -> RuleId {
+    let id = RuleId(number(rules.len()));
+    rules.push(info);
+    id
+}
+
+fn info(id: String, place: &Place, kind: RuleKind) -> RuleInfo {
+    RuleInfo {
+        id,
+        file: place.file.clone(),
+        line: place.line,
+        column: place.column,
+        kind,
+        message: None,
+        severity: None,
+        tags: Vec::new(),
+        reference: None,
+    }
+}
