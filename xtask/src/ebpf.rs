@@ -28,7 +28,11 @@ const TOOLCHAIN: &str = "toolchain.json";
 
 /// Variants of the programs, each a cargo feature of their package: broken on
 /// purpose, for the tests that must notice, and reference points for `bench`.
-pub(crate) const VARIANTS: &[&str] = &["variant-two-lookups", "variant-percpu-scratch"];
+pub(crate) const VARIANTS: &[&str] = &[
+    "variant-two-lookups",
+    "variant-percpu-scratch",
+    "variant-empty",
+];
 
 /// Flags that every object is built with.
 const FLAGS: &[&str] = &[
