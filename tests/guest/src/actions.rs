@@ -224,6 +224,8 @@ impl Actor {
                 Ok(Value::Null)
             }
             ["loop", stop, ref paths @ ..] => open_loop(stop, paths),
+            ["pulse", stop, pause, ref paths @ ..] => pulse(stop, number(pause)?, paths),
+            ["measure", path, times] => measure(path, number(times)?),
             ["flood", times, ref paths @ ..] => flood(number(times)?, paths),
             ["landlock", allowed] => landlock(allowed),
             ["connect", ref words @ ..] => net::connect(words),
@@ -452,6 +454,49 @@ fn open_loop(stop: &str, paths: &[&str]) -> Done {
             return Ok(tallies(paths, &all));
         }
     }
+}
+
+/// As [`open_loop`], with real-time priority and a pause after each round that
+/// is never quite the same.
+fn pulse(stop: &str, microseconds: u64, paths: &[&str]) -> Done {
+    let priority = libc::sched_param { sched_priority: 10 };
+    // SAFETY: the kernel reads one `sched_param`.
+    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) } != 0 {
+        return Err(std::io::Error::last_os_error()).at("sched_setscheduler");
+    }
+    let mut all = vec![Tally::default(); paths.len()];
+    let end = Instant::now() + Duration::from_secs(600);
+    let mut odd = microseconds;
+    loop {
+        for _ in 0..64 {
+            odd = (odd * 1_103_515_245 + 12_345) % (1 << 31);
+            std::thread::sleep(Duration::from_micros(microseconds + odd % 97));
+            for (path, tally) in paths.iter().zip(&mut all) {
+                tally.count(path);
+            }
+        }
+        if rustix::fs::access(stop, Access::EXISTS).is_ok() || Instant::now() > end {
+            return Ok(tallies(paths, &all));
+        }
+    }
+}
+
+/// Opens and closes a path so many times; nanoseconds for all of them, less
+/// those of reading the clock.
+fn measure(path: &str, times: u64) -> Done {
+    let path = CString::new(path).map_err(|_| nonsense("path"))?;
+    let empty = Instant::now();
+    let clock = empty.elapsed();
+    let start = Instant::now();
+    for _ in 0..times {
+        // SAFETY: the path ends in NUL; the descriptor is ours.
+        unsafe {
+            let descriptor = libc::syscall(libc::SYS_open, path.as_ptr(), libc::O_RDONLY);
+            libc::syscall(libc::SYS_close, descriptor);
+        }
+    }
+    let all = start.elapsed().saturating_sub(clock);
+    Ok(json!(all.as_nanos() as u64))
 }
 
 /// Opens each path in turn, so many times.

@@ -154,3 +154,29 @@ pub(crate) fn await_no_links() -> Result<()> {
     }
     bail!("these LSM links are left: {:?}", lsm_links()?)
 }
+
+/// Writes bytes into the first value of a pinned array map.
+pub(crate) fn patch_pinned_array(path: &str, size: usize, at: usize, bytes: &[u8]) -> Result<()> {
+    const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+    const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+    const BPF_OBJ_GET: libc::c_long = 7;
+    let halves = |address: u64| [address as u32, (address >> 32) as u32];
+    let path = std::ffi::CString::new(path)?;
+    let [low, high] = halves(path.as_ptr() as u64);
+    let map = bpf(BPF_OBJ_GET, &mut [low, high, 0, 0, 0, 0, 0, 0])
+        .with_context(|| format!("opening the pin {path:?}"))?;
+    let key = 0u32;
+    let mut value = vec![0u8; size];
+    let [key_low, key_high] = halves((&raw const key) as u64);
+    let [value_low, value_high] = halves(value.as_mut_ptr() as u64);
+    let words = [
+        map as u32, 0, key_low, key_high, value_low, value_high, 0, 0,
+    ];
+    let done = bpf(BPF_MAP_LOOKUP_ELEM, &mut words.clone()).and_then(|_| {
+        value[at..at + bytes.len()].copy_from_slice(bytes);
+        bpf(BPF_MAP_UPDATE_ELEM, &mut words.clone())
+    });
+    // SAFETY: the descriptor is ours and not used afterwards.
+    unsafe { libc::close(map) };
+    done.context("changing a pinned map").map(drop)
+}

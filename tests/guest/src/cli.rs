@@ -87,6 +87,19 @@ pub(crate) fn apply(text: &str) -> Result<()> {
     Ok(())
 }
 
+/// The same with another object of hook programs, a broken one for instance.
+pub(crate) fn apply_with(object: Option<&str>, text: &str) -> Result<()> {
+    let Some(object) = object else {
+        return apply(text);
+    };
+    let path = policy_file(text)?;
+    let object = format!("/objects/variants/{object}.bpf.o");
+    lsmpc(&["apply", "--object", &object, &path])?
+        .expect_code(0)
+        .with_context(|| format!("applying {text:?} with {object}"))?;
+    Ok(())
+}
+
 /// Takes the policy out of force.
 pub(crate) fn remove() -> Result<()> {
     lsmpc(&["remove"])?.expect_code(0).context("removing")?;

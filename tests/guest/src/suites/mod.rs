@@ -1,8 +1,16 @@
 //! The suites a guest can run, by name.
 
+mod bench;
+mod demo;
 mod enforce;
+mod events;
 mod exec;
+mod kill9;
+mod locks;
+mod preflight;
+mod race;
 mod smoke;
+mod stacking;
 
 use crate::console::Report;
 
@@ -16,7 +24,19 @@ pub(crate) struct Suite {
 }
 
 /// Every suite.
-pub(crate) const ALL: &[Suite] = &[smoke::SUITE, exec::SUITE, enforce::SUITE];
+pub(crate) const ALL: &[Suite] = &[
+    smoke::SUITE,
+    exec::SUITE,
+    enforce::SUITE,
+    stacking::SUITE,
+    race::SUITE,
+    kill9::SUITE,
+    locks::SUITE,
+    preflight::SUITE,
+    events::SUITE,
+    demo::SUITE,
+    bench::SUITE,
+];
 
 /// The suite of this name.
 pub(crate) fn find(name: &str) -> Option<&'static Suite> {

@@ -1,0 +1,104 @@
+//! `stacking`: what another security module has refused stays refused, and
+//! what it allows can still be refused here.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use anyhow::{Result, ensure};
+
+use super::Suite;
+use crate::actor::Actor;
+use crate::cli;
+use crate::console::Report;
+
+pub(crate) const SUITE: Suite = Suite {
+    name: "stacking",
+    run,
+};
+
+fn run(report: &mut Report, _arguments: &[String]) -> Result<()> {
+    fs::create_dir_all("/t/inside")?;
+    fs::create_dir_all("/t/outside")?;
+    for path in ["/t/inside/f", "/t/inside/g", "/t/outside/f"] {
+        fs::write(path, "x")?;
+    }
+    let modules = fs::read_to_string("/sys/kernel/security/lsm")?;
+    report.say(&format!("active, in this order: {modules}"));
+    if modules.contains("landlock") {
+        report.test("stacking::allow_does_not_overturn_landlock", landlock);
+        report.test("stacking::default_deny_and_landlock", default_deny);
+    } else {
+        report.skip("stacking::landlock", "Landlock is not active");
+    }
+    report.test("stacking::allow_does_not_overturn_permissions", permissions);
+    report.test("stacking::remove_leaves_landlock_alone", || {
+        cli::remove()?;
+        if !modules.contains("landlock") {
+            return Ok(());
+        }
+        let mut actor = confined()?;
+        actor
+            .ask(&["open", "/t/outside/f", "r"])?
+            .refused_with("open", libc::EACCES)
+    });
+    Ok(())
+}
+
+/// An actor that Landlock lets read files below `/t/inside` only.
+fn confined() -> Result<Actor> {
+    let mut actor = Actor::start("/t/actor")?;
+    actor.must(&["landlock", "/t/inside"])?;
+    Ok(actor)
+}
+
+fn landlock() -> Result<()> {
+    cli::apply(
+        "scope s when exe == \"/t/actor\" {\n\
+           default deny file_open\n\
+           allow file_open when path in [\"/t/**\", \"/proc/**\", \"/sys/**\", \"/dev/**\"]\n\
+         }\n",
+    )?;
+    let mut free = Actor::start("/t/actor")?;
+    free.must(&["open", "/t/outside/f", "r"])?;
+    let mut actor = confined()?;
+    actor
+        .ask(&["open", "/t/outside/f", "r"])?
+        .refused_with("open", libc::EACCES)?;
+    actor.must(&["open", "/t/inside/f", "r"]).map(drop)
+}
+
+fn default_deny() -> Result<()> {
+    cli::apply(
+        "@id(\"g\") deny file_open when path == \"/t/inside/g\"\n\
+         @id(\"o\") deny with ENOENT file_open when path == \"/t/outside/f\"\n",
+    )?;
+    let mut actor = confined()?;
+    actor.must(&["open", "/t/inside/f", "r"])?;
+    actor.ask(&["open", "/t/inside/g", "r"])?.refused("open")?;
+    // Refused by both: whichever is asked first answers.
+    let outcome = actor.ask(&["open", "/t/outside/f", "r"])?;
+    ensure!(
+        outcome.refused_with("open", libc::EACCES).is_ok()
+            || outcome.refused_with("open", libc::ENOENT).is_ok(),
+        "{outcome}"
+    );
+    Ok(())
+}
+
+fn permissions() -> Result<()> {
+    fs::write("/t/private", "x")?;
+    fs::set_permissions("/t/private", fs::Permissions::from_mode(0o600))?;
+    cli::apply(
+        "scope s when exe == \"/t/actor\" {\n\
+           default deny file_open\n\
+           allow file_open when path == \"/t/private\"\n\
+         }\n",
+    )?;
+    let mut actor = Actor::start("/t/actor")?;
+    actor.must(&["open", "/t/private", "r"])?;
+    actor.ask(&["open", "/t/inside/f", "r"])?.refused("open")?;
+    actor.must(&["uids", "1000", "1000", "1000"])?;
+    actor
+        .ask(&["open", "/t/private", "r"])?
+        .refused_with("open", libc::EACCES)
+}
