@@ -1,1 +1,189 @@
-//! .
+//! Brings a table image into the kernel, keeps it there, and tells what happens.
+//!
+//! Owns everything between the bytes that the compiler makes and the running
+//! kernel: [`preflight`] checks, loading and attaching the shipped programs, the
+//! swap of one image for another, what is pinned, and the events. It must not
+//! know the language: it never sees a syntax tree, and what an image's tables
+//! mean is the engine's to say.
+//!
+//! The way in is [`Runtime`].
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
+
+mod attach;
+pub mod btf;
+mod code;
+mod control;
+mod error;
+pub mod events;
+mod image;
+mod lock;
+mod object;
+mod offsets;
+mod pins;
+pub mod preflight;
+mod status;
+mod store;
+mod support;
+mod swap;
+mod sys;
+mod system;
+mod teardown;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lsmpc_abi::hook::HookId;
+
+pub use code::Code;
+pub use error::{Error, Result};
+pub use image::{Header, digest};
+pub use pins::State;
+pub use preflight::{Check, CheckState, Preflight};
+pub use status::{Counters, Holder, HookStatus, MapStatus, OtherProgram, PolicyStatus, Status};
+pub use support::{Reason, TRACKERS, Unsupported};
+pub use swap::{Applied, ApplyOptions, Step};
+pub use system::{KernelVersion, RunningKernel, System, Trial, Trials};
+pub use teardown::Removed;
+
+/// The pin directory, unless another is named.
+pub const DEFAULT_DIR: &str = "/sys/fs/bpf/lsmpc";
+
+/// A place where a policy is, or can be, in force.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    layout: pins::Layout,
+    system: System,
+    object: Option<PathBuf>,
+}
+
+impl Default for Runtime {
+    fn default() -> Self {
+        Self::new(DEFAULT_DIR)
+    }
+}
+
+impl Runtime {
+    /// For a pin directory.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            layout: pins::Layout::new(dir),
+            system: System::default(),
+            object: None,
+        }
+    }
+
+    /// Takes the programs from a file instead of those that are built in.
+    #[must_use]
+    pub fn with_object(mut self, path: impl Into<PathBuf>) -> Self {
+        self.object = Some(path.into());
+        self
+    }
+
+    /// The pin directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.layout.dir()
+    }
+
+    /// Checks whether this machine can enforce a policy. Changes nothing.
+    #[must_use]
+    pub fn preflight(&self) -> Preflight {
+        preflight::full(&self.system, self.layout.dir(), &RunningKernel)
+    }
+
+    /// The hooks among `wanted` that this kernel and these programs cannot
+    /// enforce.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's types or the programs cannot be read, or a structure is
+    /// not as every program needs it.
+    pub fn unsupported(&self, wanted: &[HookId]) -> Result<Vec<Unsupported>> {
+        let object = object::ProgramObject::open(self.object.as_deref())?;
+        let kernel = swap::kernel_types(&self.system)?;
+        let members = offsets::unresolved(&kernel);
+        if !members.is_empty() {
+            return Err(Error::Offsets { members });
+        }
+        Ok(support::unsupported(wanted, &kernel, |hook| {
+            object.has_program(hook)
+        }))
+    }
+
+    /// Puts an image in force in place of what is in force now.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot; then nothing was changed.
+    pub fn apply(
+        &self,
+        image: &[u8],
+        options: &ApplyOptions,
+        mut observe: impl FnMut(Step),
+    ) -> Result<Applied> {
+        swap::apply(
+            &self.layout,
+            &self.system,
+            self.object.as_deref(),
+            image,
+            options,
+            &mut observe,
+        )
+    }
+
+    /// Tells what is in force. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the pins cannot be looked at. A strange state is no error: it is
+    /// [`Status::state`].
+    pub fn status(&self) -> Result<Status> {
+        status::status(&self.layout, &self.system, self.object.as_deref())
+    }
+
+    /// Reads the image in force back from the kernel, epoch and all.
+    ///
+    /// # Errors
+    ///
+    /// When none is in force or it cannot be read.
+    pub fn read_image(&self) -> Result<Vec<u8>> {
+        status::read_image(&self.layout)
+    }
+
+    /// Takes the policy out of force and everything away. That nothing was there
+    /// is no error.
+    ///
+    /// # Errors
+    ///
+    /// When something cannot be removed, or the kernel has not detached in time.
+    pub fn remove(&self, timeout: Duration) -> Result<Removed> {
+        teardown::remove(&self.layout, timeout)
+    }
+
+    /// The programs' counters.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is applied or they cannot be read.
+    pub fn counters(&self) -> Result<Counters> {
+        status::counters(&self.layout, &self.system)
+    }
+
+    /// Opens the events for reading. There is one reader at a time.
+    ///
+    /// # Errors
+    ///
+    /// When nothing is applied or another process reads.
+    pub fn events(&self) -> Result<events::EventReader> {
+        events::EventReader::open(&self.layout, &self.system)
+    }
+}

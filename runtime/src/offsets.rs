@@ -1,0 +1,187 @@
+//! The programs' constants: offsets from the kernel's BTF, addresses from its
+//! symbol table.
+//!
+//! Owns their resolution. An offset that cannot be resolved is an error and never
+//! a default: a program that reads at a guessed place decides by what it finds
+//! there. Must not know what any of them is used for.
+
+use lsmpc_abi::kernel::{self, OFFSETS, Offset};
+
+use crate::btf::KernelBtf;
+use crate::error::{Error, Result};
+use crate::system::System;
+
+/// The value of one `.rodata` constant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Constant {
+    pub(crate) name: &'static str,
+    pub(crate) value: Vec<u8>,
+}
+
+impl Constant {
+    fn word(name: &'static str, value: u32) -> Self {
+        Self {
+            name,
+            value: value.to_ne_bytes().to_vec(),
+        }
+    }
+
+    fn address(name: &'static str, value: u64) -> Self {
+        Self {
+            name,
+            value: value.to_ne_bytes().to_vec(),
+        }
+    }
+}
+
+/// Byte offset of one entry of the ABI's table.
+fn resolve(btf: &KernelBtf, offset: &Offset) -> Option<u32> {
+    let member = btf.member(offset.structure, &offset.path.join("."))?;
+    // A bit field has no byte offset that a program could load from.
+    (member.bit_size == 0 && member.bit_offset % 8 == 0).then_some(member.bit_offset / 8)
+}
+
+fn all(btf: &KernelBtf, table: &[Offset]) -> Result<Vec<Constant>> {
+    let mut missing = Vec::new();
+    let mut constants = Vec::new();
+    for offset in table {
+        match resolve(btf, offset) {
+            Some(value) => constants.push(Constant::word(offset.global, value)),
+            None => missing.push(format!("{}.{}", offset.structure, offset.path.join("."))),
+        }
+    }
+    if missing.is_empty() {
+        Ok(constants)
+    } else {
+        Err(Error::Offsets { members: missing })
+    }
+}
+
+/// Every constant that depends on the kernel at hand.
+pub(crate) fn constants(
+    btf: &KernelBtf,
+    system: &System,
+    cpus: u32,
+    rate: u32,
+) -> Result<Vec<Constant>> {
+    let mut constants = all(btf, OFFSETS)?;
+    let [rename, mount] = symbol_addresses(system, ["rename_lock", "mount_lock"]);
+    constants.push(Constant::word(kernel::GLOBAL_CPUS, cpus));
+    constants.push(Constant::word(kernel::GLOBAL_RATE, rate));
+    constants.push(Constant::address(kernel::GLOBAL_RENAME_LOCK, rename));
+    constants.push(Constant::address(kernel::GLOBAL_MOUNT_LOCK, mount));
+    Ok(constants)
+}
+
+/// Members of the ABI's table that this kernel does not have.
+pub(crate) fn unresolved(btf: &KernelBtf) -> Vec<String> {
+    match all(btf, OFFSETS) {
+        Err(Error::Offsets { members }) => members,
+        _ => Vec::new(),
+    }
+}
+
+/// Addresses of kernel symbols; 0 where there is none or it is hidden.
+fn symbol_addresses<const N: usize>(system: &System, names: [&str; N]) -> [u64; N] {
+    let table = system.bytes("/proc/kallsyms").unwrap_or_default();
+    let mut found = [0; N];
+    for line in table.split(|byte| *byte == b'\n') {
+        let mut words = line.split(|byte| byte.is_ascii_whitespace());
+        let (address, _, symbol) = (words.next(), words.next(), words.next());
+        let (Some(address), Some(symbol)) = (address, symbol) else {
+            continue;
+        };
+        // A fourth word would be a module's name.
+        if words.next().is_some() {
+            continue;
+        }
+        for (name, slot) in names.iter().zip(&mut found) {
+            if symbol == name.as_bytes() {
+                *slot = std::str::from_utf8(address)
+                    .ok()
+                    .and_then(|hex| u64::from_str_radix(hex, 16).ok())
+                    .unwrap_or(0);
+            }
+        }
+    }
+    found
+}
+
+/// How many CPUs the machine can have, from `/sys/devices/system/cpu/possible`.
+pub(crate) fn possible_cpus(system: &System) -> Result<u32> {
+    const PATH: &str = "/sys/devices/system/cpu/possible";
+    let text = system
+        .text(PATH)
+        .map_err(|source| Error::system(format!("reading {PATH}"), source))?;
+    // The largest number, not the count: the programs index by CPU number.
+    let last = text
+        .trim()
+        .rsplit([',', '-'])
+        .next()
+        .and_then(|number| number.parse::<u32>().ok())
+        .and_then(|number| number.checked_add(1));
+    last.ok_or_else(|| {
+        Error::system(
+            format!("reading {PATH}"),
+            std::io::Error::other(format!("it says {:?}", text.trim())),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::btf::tests::Blob;
+
+    #[test]
+    fn a_missing_member_is_an_error_that_names_it() {
+        let mut blob = Blob::default();
+        let int = blob.int("int", 4);
+        blob.structure("file", 8, &[("f_mode", int, 32)]);
+        let btf = KernelBtf::parse(blob.bytes()).unwrap();
+        let table = |path: &'static [&'static str]| Offset {
+            global: "G",
+            structure: "file",
+            path,
+        };
+        let found = all(&btf, &[table(&["f_mode"])]).unwrap();
+        assert_eq!(found[0].value, 4_u32.to_ne_bytes());
+        let error = all(&btf, &[table(&["f_mode"]), table(&["f_path", "mnt"])]).unwrap_err();
+        assert!(error.to_string().contains("file.f_path.mnt"));
+    }
+
+    #[test]
+    fn this_kernel_has_every_member() {
+        let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else {
+            eprintln!("SKIPPED: no /sys/kernel/btf/vmlinux here");
+            return;
+        };
+        let btf = KernelBtf::parse(bytes).unwrap();
+        assert_eq!(unresolved(&btf), Vec::<String>::new());
+    }
+
+    #[test]
+    fn symbols_and_cpus_are_read_and_may_be_missing() {
+        let root = tempfile::tempdir().unwrap();
+        let system = System::at(root.path());
+        assert_eq!(symbol_addresses(&system, ["rename_lock"]), [0]);
+        assert!(possible_cpus(&system).is_err());
+        std::fs::create_dir_all(root.path().join("proc")).unwrap();
+        std::fs::write(
+            root.path().join("proc/kallsyms"),
+            "ffffffff81000000 T _text\nffffffff82345678 D rename_lock\n\
+             ffffffffc0000000 d mount_lock\t[mod]\n",
+        )
+        .unwrap();
+        assert_eq!(
+            symbol_addresses(&system, ["rename_lock", "mount_lock"]),
+            [0xffff_ffff_8234_5678, 0]
+        );
+        let cpu = root.path().join("sys/devices/system/cpu");
+        std::fs::create_dir_all(&cpu).unwrap();
+        for (text, count) in [("0\n", 1), ("0-3\n", 4), ("0-3,8-11\n", 12)] {
+            std::fs::write(cpu.join("possible"), text).unwrap();
+            assert_eq!(possible_cpus(&system).unwrap(), count);
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Can this machine enforce a policy at all, and if not, why, and what helps?
+//!
+//! Owns the checks that come before anything is changed. Reads only; the trial
+//! loads attach nothing. Must not know what a policy names: hooks are
+//! [`crate::support`]'s.
+
+use std::path::Path;
+
+use crate::btf::KernelBtf;
+use crate::code::Code;
+use crate::system::{KernelVersion, System, Trial, Trials};
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckState {
+    /// As it has to be.
+    Ok,
+    /// It works, but something should be known.
+    Warning,
+    /// It cannot work.
+    Failed,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at, in a few words.
+    pub name: &'static str,
+    /// What it came to.
+    pub state: CheckState,
+    /// What was found.
+    pub found: String,
+    /// Why that matters; empty when all is well.
+    pub reason: String,
+    /// What to do; empty when nothing has to be done.
+    pub remedy: String,
+    /// The code, unless all is well.
+    pub code: Option<Code>,
+}
+
+/// All checks, in the order in which they were made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Preflight {
+    /// The checks.
+    pub checks: Vec<Check>,
+}
+
+impl Preflight {
+    /// Whether nothing speaks against applying a policy.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.failures().next().is_none()
+    }
+
+    /// The checks that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &Check> {
+        self.checks
+            .iter()
+            .filter(|check| check.state == CheckState::Failed)
+    }
+
+    pub(crate) fn first_code(&self) -> Option<Code> {
+        self.failures().find_map(|check| check.code)
+    }
+
+    pub(crate) fn summary(&self) -> String {
+        self.failures()
+            .map(|check| format!("{}: {}", check.name, check.found))
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    pub(crate) fn remedies(&self) -> String {
+        self.failures()
+            .filter(|check| !check.remedy.is_empty())
+            .map(|check| check.remedy.clone())
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
+    fn ok(&mut self, name: &'static str, found: impl Into<String>) {
+        self.checks.push(Check {
+            name,
+            state: CheckState::Ok,
+            found: found.into(),
+            reason: String::new(),
+            remedy: String::new(),
+            code: None,
+        });
+    }
+
+    fn not_ok(
+        &mut self,
+        name: &'static str,
+        code: Code,
+        state: CheckState,
+        [found, reason, remedy]: [String; 3],
+    ) {
+        self.checks.push(Check {
+            name,
+            state,
+            found,
+            reason,
+            remedy,
+            code: Some(code),
+        });
+    }
+}
+
+/// Makes every check that needs no trial load. `dir` is the pin directory.
+#[must_use]
+pub fn read_only(system: &System, dir: &Path) -> Preflight {
+    let mut report = Preflight::default();
+    kernel(&mut report, system);
+    privilege(&mut report, system);
+    active_modules(&mut report, system);
+    kernel_types(&mut report, system);
+    bpffs(&mut report, system, dir);
+    lockdown(&mut report, system);
+    report
+}
+
+/// Makes every check.
+#[must_use]
+pub fn full(system: &System, dir: &Path, trials: &dyn Trials) -> Preflight {
+    let mut report = read_only(system, dir);
+    let fatal = [Code::NotPrivileged, Code::NoKernelTypes, Code::LockedDown];
+    if report
+        .failures()
+        .any(|check| check.code.is_some_and(|code| fatal.contains(&code)))
+    {
+        return report;
+    }
+    let btf = system
+        .bytes("/sys/kernel/btf/vmlinux")
+        .ok()
+        .and_then(|bytes| KernelBtf::parse(bytes).ok());
+    if let Some(hook) = btf.and_then(|btf| btf.function("bpf_lsm_file_open")) {
+        trampolines(&mut report, trials, hook);
+    }
+    report
+}
+
+fn kernel(report: &mut Preflight, system: &System) {
+    const NAME: &str = "kernel version";
+    let release = system
+        .text("/proc/sys/kernel/osrelease")
+        .unwrap_or_default();
+    let release = release.trim();
+    let Some(version) = KernelVersion::parse(release) else {
+        report.not_ok(
+            NAME,
+            Code::KernelTooOld,
+            CheckState::Warning,
+            [
+                "unknown".into(),
+                "the release could not be read".into(),
+                "mount /proc".into(),
+            ],
+        );
+        return;
+    };
+    let required = KernelVersion {
+        major: 5,
+        minor: 17,
+    };
+    let tested = KernelVersion { major: 6, minor: 1 };
+    let state = if version >= tested {
+        return report.ok(NAME, release);
+    } else if version >= required {
+        CheckState::Warning
+    } else {
+        CheckState::Failed
+    };
+    report.not_ok(
+        NAME,
+        Code::KernelTooOld,
+        state,
+        [
+            release.to_owned(),
+            "lsmpc is made for 6.1 and later; before 5.17 its programs do not load".into(),
+            "boot a kernel of version 6.1 or later".into(),
+        ],
+    );
+}
+
+/// The capabilities that loading, attaching and reading back need.
+const CAPABILITIES: &[(&str, u32, &str)] = &[
+    ("CAP_SYS_ADMIN", 21, "objects are opened by number with it"),
+    ("CAP_PERFMON", 38, "LSM programs follow kernel pointers"),
+    ("CAP_BPF", 39, "programs and maps are loaded with it"),
+];
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+
+fn privilege(report: &mut Preflight, system: &System) {
+    const NAME: &str = "privilege";
+    let status = system.text("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .map(str::trim)
+    };
+    let Some(effective) = field("CapEff:").and_then(|hex| u64::from_str_radix(hex, 16).ok()) else {
+        report.not_ok(
+            NAME,
+            Code::NotPrivileged,
+            CheckState::Warning,
+            [
+                "unknown".into(),
+                "/proc/self/status could not be read".into(),
+                "mount /proc".into(),
+            ],
+        );
+        return;
+    };
+    let missing: Vec<&(&str, u32, &str)> = CAPABILITIES
+        .iter()
+        .filter(|(name, bit, _)| {
+            let held = effective & (1 << bit) != 0;
+            // CAP_SYS_ADMIN stands for the two that were split off it.
+            !held && (*name == "CAP_SYS_ADMIN" || effective & CAP_SYS_ADMIN == 0)
+        })
+        .collect();
+    if missing.is_empty() {
+        return namespace(report, system);
+    }
+    let names: Vec<&str> = missing.iter().map(|(name, ..)| *name).collect();
+    let why: Vec<String> = missing
+        .iter()
+        .map(|(name, _, why)| format!("{name}: {why}"))
+        .collect();
+    report.not_ok(
+        NAME,
+        Code::NotPrivileged,
+        CheckState::Failed,
+        [
+            format!("without {}", names.join(", ")),
+            why.join("; "),
+            format!(
+                "run it as root; in a unit file: AmbientCapabilities={}",
+                names.join(" ")
+            ),
+        ],
+    );
+}
+
+/// Capabilities count in the initial user namespace only.
+fn namespace(report: &mut Preflight, system: &System) {
+    const NAME: &str = "privilege";
+    let map = system.text("/proc/self/uid_map").unwrap_or_default();
+    let words: Vec<&str> = map.split_whitespace().collect();
+    if words.is_empty() || words == ["0", "0", "4294967295"] {
+        return report.ok(NAME, "CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN are held");
+    }
+    report.not_ok(
+        NAME,
+        Code::NotPrivileged,
+        CheckState::Failed,
+        [
+            "in a user namespace".into(),
+            "capabilities of a user namespace do not reach BPF".into(),
+            "run it outside of the container, or in one without user namespace".into(),
+        ],
+    );
+}
+
+fn active_modules(report: &mut Preflight, system: &System) {
+    const NAME: &str = "BPF LSM";
+    let Ok(active) = system.text("/sys/kernel/security/lsm") else {
+        report.not_ok(
+            NAME,
+            Code::MountMissing,
+            CheckState::Failed,
+            [
+                "/sys/kernel/security/lsm cannot be read".into(),
+                "whether the BPF LSM is active is read there".into(),
+                "mount -t securityfs securityfs /sys/kernel/security".into(),
+            ],
+        );
+        return;
+    };
+    let active = active.trim();
+    if active.split(',').any(|name| name == "bpf") {
+        return report.ok(NAME, format!("active: {active}"));
+    }
+    // What `lsm=` cannot name is in the list in any case.
+    let listed: Vec<&str> = active
+        .split(',')
+        .filter(|name| !name.is_empty() && *name != "capability")
+        .chain(["bpf"])
+        .collect();
+    report.not_ok(
+        NAME,
+        Code::BpfLsmInactive,
+        CheckState::Failed,
+        [
+            format!("active: {active}"),
+            "LSM programs run only where `bpf` is among the active security modules".into(),
+            format!(
+                "add this to the kernel command line and reboot: lsm={}",
+                listed.join(",")
+            ),
+        ],
+    );
+}
+
+fn kernel_types(report: &mut Preflight, system: &System) {
+    const NAME: &str = "kernel types (BTF)";
+    let problem = match system.bytes("/sys/kernel/btf/vmlinux") {
+        Ok(bytes) => match KernelBtf::parse(bytes) {
+            Ok(btf) if btf.function("bpf_lsm_file_open").is_some() => {
+                return report.ok(NAME, "/sys/kernel/btf/vmlinux");
+            }
+            Ok(_) => {
+                return report.not_ok(
+                    NAME,
+                    Code::BpfLsmInactive,
+                    CheckState::Failed,
+                    [
+                        "no function bpf_lsm_file_open".into(),
+                        "this kernel was built without the BPF LSM".into(),
+                        "boot a kernel built with CONFIG_BPF_LSM=y".into(),
+                    ],
+                );
+            }
+            Err(error) => format!("damaged: {error}"),
+        },
+        Err(error) => format!("/sys/kernel/btf/vmlinux: {error}"),
+    };
+    report.not_ok(
+        NAME,
+        Code::NoKernelTypes,
+        CheckState::Failed,
+        [
+            problem,
+            "programs are attached to hooks, and find members of structures, by BTF".into(),
+            "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y".into(),
+        ],
+    );
+}
+
+fn bpffs(report: &mut Preflight, system: &System, dir: &Path) {
+    const NAME: &str = "bpffs";
+    let kind = system.file_system_of(dir).ok().flatten();
+    if kind.as_deref() == Some("bpf") {
+        return report.ok(NAME, format!("{} is in a bpffs", dir.display()));
+    }
+    let standard = dir.starts_with("/sys/fs/bpf");
+    report.not_ok(
+        NAME,
+        Code::NoBpffs,
+        CheckState::Failed,
+        [
+            format!(
+                "{} is in a file system of type {}",
+                dir.display(),
+                kind.as_deref().unwrap_or("unknown")
+            ),
+            "enforcement outlives the command by pins, which only a bpffs holds".into(),
+            if standard {
+                "mount -t bpf bpf /sys/fs/bpf".into()
+            } else {
+                "name a directory inside a bpffs".into()
+            },
+        ],
+    );
+}
+
+fn lockdown(report: &mut Preflight, system: &System) {
+    const NAME: &str = "kernel lockdown";
+    let Ok(text) = system.text("/sys/kernel/security/lockdown") else {
+        return report.ok(NAME, "not built in, or not readable");
+    };
+    let level = text
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix('[')?.strip_suffix(']'))
+        .unwrap_or("none");
+    if level != "confidentiality" {
+        return report.ok(NAME, level);
+    }
+    report.not_ok(
+        NAME,
+        Code::LockedDown,
+        CheckState::Failed,
+        [
+            level.into(),
+            "programs may not read kernel memory at this level".into(),
+            "boot with lockdown=integrity".into(),
+        ],
+    );
+}
+
+fn trampolines(report: &mut Preflight, trials: &dyn Trials, hook: u32) {
+    const NAME: &str = "LSM programs load";
+    let lsm = trials.lsm(hook);
+    if lsm == Trial::Loads {
+        return report.ok(NAME, "a trial program was accepted");
+    }
+    let everyday = trials.everyday();
+    let (code, [found, reason, remedy]) = match (lsm, everyday) {
+        (Trial::RefusedSilently, Trial::Loads) => (
+            Code::TrampolinesRefused,
+            [
+                "EPERM without a verifier log, while a socket filter loads".into(),
+                "this host refuses the trampolines that LSM programs are entered through".into(),
+                "use another kernel or host; `lsmpc check` and `lsmpc eval` work without one"
+                    .into(),
+            ],
+        ),
+        (_, Trial::RefusedSilently | Trial::Fails(libc::EPERM)) => (
+            Code::NotPrivileged,
+            [
+                "no BPF program may be loaded (EPERM)".to_owned(),
+                "a seccomp filter, a BPF token policy or another security module refuses bpf(2)"
+                    .into(),
+                "run it outside of the sandbox".into(),
+            ],
+        ),
+        (Trial::Fails(number), _) => (
+            Code::ProgramRefused,
+            [
+                format!(
+                    "a trial program was refused: {}",
+                    std::io::Error::from_raw_os_error(number)
+                ),
+                "LSM programs are what enforces a policy".into(),
+                "check that the kernel was built with CONFIG_BPF_LSM=y and CONFIG_BPF_JIT=y".into(),
+            ],
+        ),
+        (Trial::RefusedSilently | Trial::Loads, _) => (
+            Code::ProgramRefused,
+            [
+                "a trial program was refused (EPERM)".to_owned(),
+                "LSM programs are what enforces a policy".into(),
+                "see whether another security module forbids bpf(2)".into(),
+            ],
+        ),
+    };
+    report.not_ok(NAME, code, CheckState::Failed, [found, reason, remedy]);
+}
+
+#[cfg(test)]
+#[path = "preflight_tests.rs"]
+mod tests;

@@ -1,0 +1,182 @@
+use std::fs;
+use std::path::Path;
+
+use super::*;
+use crate::btf::tests::Blob;
+
+struct Fake {
+    everyday: Trial,
+    lsm: Trial,
+}
+
+impl Trials for Fake {
+    fn everyday(&self) -> Trial {
+        self.everyday
+    }
+
+    fn lsm(&self, _hook: u32) -> Trial {
+        self.lsm
+    }
+}
+
+const GOOD: Fake = Fake {
+    everyday: Trial::Loads,
+    lsm: Trial::Loads,
+};
+const DIR: &str = "/sys/fs/bpf/lsmpc";
+
+fn machine() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let mut blob = Blob::default();
+    blob.function("bpf_lsm_file_open");
+    let put = |path: &str, bytes: &[u8]| put(root.path(), path, bytes);
+    put("/proc/sys/kernel/osrelease", b"6.12.1-x\n");
+    put(
+        "/proc/self/status",
+        b"Name:\tx\nCapEff:\t000001ffffffffff\n",
+    );
+    put("/proc/self/uid_map", b"         0          0 4294967295\n");
+    put(
+        "/proc/self/mountinfo",
+        b"1 0 0:1 / / rw - ext4 x rw\n2 1 0:2 / /sys/fs/bpf rw - bpf bpf rw\n",
+    );
+    put("/sys/kernel/security/lsm", b"lockdown,capability,bpf");
+    put(
+        "/sys/kernel/security/lockdown",
+        b"[none] integrity confidentiality\n",
+    );
+    put("/sys/kernel/btf/vmlinux", &blob.bytes());
+    root
+}
+
+fn put(root: &Path, path: &str, bytes: &[u8]) {
+    let path = root.join(path.trim_start_matches('/'));
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn only_failure(root: &Path, trials: &Fake) -> Check {
+    let report = full(&System::at(root), Path::new(DIR), trials);
+    let failures: Vec<_> = report.failures().cloned().collect();
+    assert_eq!(failures.len(), 1, "{report:#?}");
+    failures[0].clone()
+}
+
+#[test]
+fn a_good_machine_passes() {
+    let root = machine();
+    let report = full(&System::at(root.path()), Path::new(DIR), &GOOD);
+    assert!(report.passed(), "{report:#?}");
+    assert_eq!(report.checks.len(), 7);
+}
+
+#[test]
+fn an_inactive_bpf_lsm_gets_the_exact_line() {
+    let root = machine();
+    put(
+        root.path(),
+        "/sys/kernel/security/lsm",
+        b"lockdown,capability,yama,apparmor\n",
+    );
+    let check = only_failure(root.path(), &GOOD);
+    assert_eq!(check.code, Some(Code::BpfLsmInactive));
+    assert!(check.remedy.ends_with("lsm=lockdown,yama,apparmor,bpf"));
+}
+
+#[test]
+fn a_missing_securityfs_is_told_apart() {
+    let root = machine();
+    fs::remove_file(root.path().join("sys/kernel/security/lsm")).unwrap();
+    let check = only_failure(root.path(), &GOOD);
+    assert_eq!(check.code, Some(Code::MountMissing));
+}
+
+#[test]
+fn missing_capabilities_are_named() {
+    let root = machine();
+    put(
+        root.path(),
+        "/proc/self/status",
+        b"CapEff:\t0000008000000000\n",
+    );
+    let check = only_failure(root.path(), &GOOD);
+    assert_eq!(check.found, "without CAP_SYS_ADMIN, CAP_PERFMON");
+    put(
+        root.path(),
+        "/proc/self/status",
+        b"CapEff:\t0000000000200000\n",
+    );
+    assert!(full(&System::at(root.path()), Path::new(DIR), &GOOD).passed());
+}
+
+#[test]
+fn a_user_namespace_is_recognised() {
+    let root = machine();
+    put(root.path(), "/proc/self/uid_map", b"0 100000 65536\n");
+    let check = only_failure(root.path(), &GOOD);
+    assert_eq!(check.found, "in a user namespace");
+}
+
+#[test]
+fn bpffs_lockdown_types_and_age_are_checked() {
+    let root = machine();
+    put(
+        root.path(),
+        "/proc/self/mountinfo",
+        b"1 0 0:1 / / rw - ext4 x rw\n",
+    );
+    let check = only_failure(root.path(), &GOOD);
+    assert_eq!(check.remedy, "mount -t bpf bpf /sys/fs/bpf");
+
+    let root = machine();
+    put(
+        root.path(),
+        "/sys/kernel/security/lockdown",
+        b"none integrity [confidentiality]\n",
+    );
+    assert_eq!(
+        only_failure(root.path(), &GOOD).code,
+        Some(Code::LockedDown)
+    );
+
+    let root = machine();
+    fs::remove_file(root.path().join("sys/kernel/btf/vmlinux")).unwrap();
+    assert_eq!(
+        only_failure(root.path(), &GOOD).code,
+        Some(Code::NoKernelTypes)
+    );
+
+    let root = machine();
+    put(root.path(), "/proc/sys/kernel/osrelease", b"5.10.0\n");
+    assert_eq!(
+        only_failure(root.path(), &GOOD).code,
+        Some(Code::KernelTooOld)
+    );
+    put(root.path(), "/proc/sys/kernel/osrelease", b"5.19.0\n");
+    let report = full(&System::at(root.path()), Path::new(DIR), &GOOD);
+    assert!(report.passed());
+    assert_eq!(report.checks[0].state, CheckState::Warning);
+}
+
+#[test]
+fn refused_trampolines_are_told_from_a_refused_bpf() {
+    let root = machine();
+    let refused = Fake {
+        everyday: Trial::Loads,
+        lsm: Trial::RefusedSilently,
+    };
+    let check = only_failure(root.path(), &refused);
+    assert_eq!(check.code, Some(Code::TrampolinesRefused));
+    let sandbox = Fake {
+        everyday: Trial::Fails(libc::EPERM),
+        lsm: Trial::RefusedSilently,
+    };
+    let check = only_failure(root.path(), &sandbox);
+    assert_eq!(check.code, Some(Code::NotPrivileged));
+    let invalid = Fake {
+        everyday: Trial::Loads,
+        lsm: Trial::Fails(libc::EINVAL),
+    };
+    let check = only_failure(root.path(), &invalid);
+    assert_eq!(check.code, Some(Code::ProgramRefused));
+}

@@ -1,0 +1,538 @@
+//! Putting a policy in force: why no event ever sees none, half of one, or a mix.
+//!
+//! # The commit point
+//!
+//! A policy is one immutable image: an array of pages. The programs find it
+//! through the map `POLICY`, an array of maps with a single slot, and each program
+//! looks that slot up exactly once per event and reads everything else through
+//! what it got. So all that `apply` does falls into three parts:
+//!
+//! 1. **Before.** Programs for hooks that the new policy names and the old one did
+//!    not are loaded against the pinned maps, attached and pinned; the image is
+//!    written into a new array that nobody else can see, frozen, read back and
+//!    compared. Whatever happens here, up to the loss of the process, the policy
+//!    in force is the old one: a program asks the image in the slot whether the
+//!    policy names its hook, and allows when it does not or when the slot is empty.
+//! 2. **The commit point**: one `BPF_MAP_UPDATE_ELEM` on the slot. In the kernel it
+//!    is an exchange of one pointer. Events that began before it finish by the old
+//!    image, which stays in memory until an RCU grace period has passed; those
+//!    that begin after it see the new one. The call returns after that grace
+//!    period, so when `apply` returns no event is being decided by the old policy.
+//! 3. **After.** Links of hooks that only the old policy named are removed. The
+//!    programs behind them already allow everything.
+//!
+//! There is no state to undo across the commit point, therefore `kill -9` at any
+//! system call leaves the old policy whole or the new one whole, and at most some
+//! pins more than it needs. [`crate::pins`] recognises these; the next `apply`
+//! takes into use those that it needs and removes the others. A first `apply` is no
+//! different: its programs run over an empty slot until the update fills it.
+//!
+//! An error before the commit point takes back what this run made.
+//!
+//! # Links are not touched
+//!
+//! Hooks that stay keep their link: detaching and attaching again would leave a
+//! gap, and `BPF_LINK_UPDATE` does not exist for LSM links. New programs share the
+//! *pinned* maps with those already there, which is why their shapes are compared
+//! and the ABI version is checked before.
+//!
+//! # Replacing programs
+//!
+//! With `--replace` (another ABI version is pinned, or maps are to be resized) a
+//! complete second set is built beside the first, in `DIR-next`, and put in force
+//! there; for a moment both decide, and the stricter one wins. Then the two
+//! directories are exchanged by one `renameat2`, and the old set is removed. An
+//! interruption leaves the old one in force, or both, or the new one; a `DIR-next`
+//! that is found is removed by whatever command comes next.
+//!
+//! # Epochs
+//!
+//! Each load gets an epoch larger than any before it under the same maps, written
+//! into the header of its copy. What programs cache per task is tagged with it.
+//! The next epoch is stored before an image is published, so that an interrupted
+//! run never leads to two images with the same one.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lsmpc_abi::hook::HookId;
+use lsmpc_abi::{kernel, maps};
+
+use crate::attach::{self, LoadPlan};
+use crate::btf::KernelBtf;
+use crate::control::{self, Application, Control};
+use crate::error::{Error, Result};
+use crate::image::CheckedImage;
+use crate::lock::{self, Attempt, Lock};
+use crate::object::ProgramObject;
+use crate::offsets;
+use crate::pins::{self, Group, KernelPins, Layout, State, Survey};
+use crate::preflight;
+use crate::store;
+use crate::support::{self, TRACKERS, Unsupported};
+use crate::sys;
+use crate::system::{RunningKernel, System};
+use crate::teardown;
+
+/// How an image is to be applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ApplyOptions {
+    /// Enforce what can be, and list what cannot.
+    pub best_effort: bool,
+    /// Set up new programs and maps beside the old ones, then drop those.
+    pub replace: bool,
+    /// Bytes of the event buffer, a power of two and whole pages; takes effect
+    /// when the maps are made.
+    pub event_bytes: u32,
+    /// Records a second of one rate-limit bucket; 0: no limit. Takes effect in
+    /// programs that are loaded from now on.
+    pub rate: u32,
+    /// How long to wait for the kernel to detach.
+    pub detach_timeout: Duration,
+}
+
+impl Default for ApplyOptions {
+    fn default() -> Self {
+        Self {
+            best_effort: false,
+            replace: false,
+            event_bytes: maps::EVENT_BYTES,
+            rate: kernel::DEFAULT_RATE,
+            detach_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Where an apply has got to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// The image is whole and of this ABI version.
+    ImageChecked,
+    /// The machine can enforce it.
+    PreflightPassed,
+    /// Nobody else is at work.
+    Locked,
+    /// All maps are there.
+    MapsReady,
+    /// This many programs are loaded.
+    ProgramsLoaded(usize),
+    /// All needed programs are attached.
+    ProgramsAttached,
+    /// The image is in the kernel, read back and compared.
+    ImageStored,
+    /// The new policy is in force.
+    Published,
+    /// Hooks that are no longer used are detached.
+    Detached,
+}
+
+/// What an apply did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Applied {
+    /// The image's epoch.
+    pub epoch: u32,
+    /// The image's digest.
+    pub digest: [u8; 32],
+    /// Bytes of the image.
+    pub bytes: usize,
+    /// Hooks that are enforced now.
+    pub hooks: Vec<HookId>,
+    /// Hooks that a program was newly attached to, trackers included.
+    pub attached: Vec<String>,
+    /// Hooks that a program was taken off.
+    pub detached: Vec<String>,
+    /// Hooks that the kernel has not finished detaching.
+    pub detach_pending: Vec<String>,
+    /// Hooks of the policy that are not enforced.
+    pub not_enforced: Vec<Unsupported>,
+    /// What an interrupted command had left, and was completed or cleared.
+    pub recovered: Vec<String>,
+    /// Epoch of the policy that was in force before.
+    pub previous_epoch: Option<u32>,
+    /// The programs in force are from another object than this lsmpc's;
+    /// `--replace` renews them.
+    pub older_programs: bool,
+    /// The kernel refuses writes to the image from now on.
+    pub frozen: bool,
+}
+
+/// What all of an apply needs to know.
+struct Context<'a> {
+    system: &'a System,
+    object: &'a ProgramObject,
+    options: &'a ApplyOptions,
+    kernel: KernelBtf,
+    /// Hooks to enforce.
+    hooks: Vec<HookId>,
+    left_out: Vec<Unsupported>,
+    observe: &'a mut dyn FnMut(Step),
+}
+
+/// Applies an image.
+pub(crate) fn apply(
+    layout: &Layout,
+    system: &System,
+    object_path: Option<&Path>,
+    image: &[u8],
+    options: &ApplyOptions,
+    observe: &mut dyn FnMut(Step),
+) -> Result<Applied> {
+    let image = CheckedImage::new(image)?;
+    let object = ProgramObject::open(object_path)?;
+    observe(Step::ImageChecked);
+    let checks = preflight::full(system, layout.dir(), &RunningKernel);
+    if !checks.passed() {
+        return Err(Error::Preflight(Box::new(checks)));
+    }
+    let kernel = kernel_types(system)?;
+    let left_out = support::unsupported(&image.header.hooks, &kernel, |hook| {
+        object.has_program(hook)
+    });
+    if !left_out.is_empty() && !options.best_effort {
+        return Err(Error::NotEnforceable(left_out));
+    }
+    observe(Step::PreflightPassed);
+    let mut context = Context {
+        system,
+        object: &object,
+        options,
+        kernel,
+        hooks: image
+            .header
+            .hooks
+            .iter()
+            .copied()
+            .filter(|hook| !left_out.iter().any(|one| one.hook == *hook))
+            .collect(),
+        left_out,
+        observe,
+    };
+    let was_there = layout.dir().exists();
+    let _lock = take_lock(layout)?;
+    (context.observe)(Step::Locked);
+    let outcome = context.under_lock(layout, image);
+    if outcome.is_err() && !was_there {
+        // Only if nothing is in it.
+        let _ = fs::remove_dir(layout.dir());
+    }
+    outcome
+}
+
+/// Reads the running kernel's types.
+pub(crate) fn kernel_types(system: &System) -> Result<KernelBtf> {
+    const PATH: &str = "/sys/kernel/btf/vmlinux";
+    let failed = |reason: String| Error::KernelTypes {
+        path: PATH.into(),
+        reason,
+    };
+    let bytes = system
+        .bytes(PATH)
+        .map_err(|error| failed(error.to_string()))?;
+    KernelBtf::parse(bytes).map_err(|error| failed(error.to_string()))
+}
+
+/// Makes the pin directory and takes its lock.
+fn take_lock(layout: &Layout) -> Result<Lock> {
+    let dir = layout.dir();
+    fs::create_dir_all(dir).map_err(|source| Error::Directory {
+        dir: dir.to_owned(),
+        reason: source.to_string(),
+    })?;
+    lock_existing(layout)
+}
+
+/// Takes the lock of a pin directory that is there.
+pub(crate) fn lock_existing(layout: &Layout) -> Result<Lock> {
+    let dir = layout.dir();
+    match lock::exclusive(dir) {
+        Ok(Attempt::Held(lock)) => Ok(lock),
+        Ok(Attempt::Busy(holder)) => Err(Error::ApplyBusy {
+            dir: dir.to_owned(),
+            holder,
+        }),
+        Err(source) => Err(Error::system(format!("locking {}", dir.display()), source)),
+    }
+}
+
+/// Looks at the pins.
+pub(crate) fn survey(layout: &Layout) -> Result<Survey> {
+    pins::survey(layout, &KernelPins).map_err(|source| {
+        Error::system(
+            format!("looking at the pins under {}", layout.dir().display()),
+            source,
+        )
+    })
+}
+
+impl Context<'_> {
+    fn under_lock(&mut self, layout: &Layout, image: CheckedImage) -> Result<Applied> {
+        let mut recovered = Vec::new();
+        let next = layout.sibling();
+        if next.dir().exists() {
+            recovered.push(format!(
+                "{} of an interrupted replace",
+                next.dir().display()
+            ));
+            teardown::remove_all(&next, self.options.detach_timeout)?;
+        }
+        let mut found = survey(layout)?;
+        let dir = || layout.dir().to_owned();
+        let replace = self.options.replace;
+        match found.state() {
+            State::Foreign { path } => return Err(Error::ForeignPin { path }),
+            State::HalfRemoved => {
+                recovered.push("what an interrupted remove had left".into());
+                teardown::remove_contents(layout, self.options.detach_timeout)?;
+                found = survey(layout)?;
+            }
+            State::Interrupted { left, .. } => recovered.extend(left),
+            State::OtherAbi { found } if !replace => {
+                return Err(Error::PinnedAbi {
+                    dir: dir(),
+                    found,
+                    expected: lsmpc_abi::ABI_VERSION,
+                });
+            }
+            State::Broken { reason, unattached } if unattached.is_empty() && !replace => {
+                return Err(Error::PinsUnreadable { dir: dir(), reason });
+            }
+            State::Broken { unattached, .. } => recovered.extend(unattached),
+            State::Absent | State::Whole | State::OtherAbi { .. } => {}
+        }
+        let mut applied = if replace && found.exists && found.control_or_image() {
+            self.replace(layout, &next, image)?
+        } else {
+            self.install(layout, &found, image)?
+        };
+        applied.recovered = recovered;
+        Ok(applied)
+    }
+
+    /// Builds a second set and exchanges it for the first.
+    fn replace(&mut self, layout: &Layout, next: &Layout, image: CheckedImage) -> Result<Applied> {
+        let _next_lock = take_lock(next)?;
+        let fresh = survey(next)?;
+        let applied = self.install(next, &fresh, image);
+        let applied = match applied {
+            Ok(applied) => applied,
+            Err(error) => {
+                let _ = fs::remove_dir(next.dir());
+                return Err(error);
+            }
+        };
+        rustix::fs::renameat_with(
+            rustix::fs::CWD,
+            next.dir(),
+            rustix::fs::CWD,
+            layout.dir(),
+            rustix::fs::RenameFlags::EXCHANGE,
+        )
+        .map_err(|error| {
+            let _ = teardown::remove_all(next, self.options.detach_timeout);
+            Error::system("exchanging the pin directories", error.into())
+        })?;
+        teardown::remove_all(next, self.options.detach_timeout)?;
+        Ok(applied)
+    }
+
+    /// Puts the image in force under one directory.
+    fn install(&mut self, layout: &Layout, found: &Survey, image: CheckedImage) -> Result<Applied> {
+        let mut made = Vec::new();
+        let outcome = self.publish(layout, found, image, &mut made);
+        let (mut applied, unused) = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                undo(&made);
+                return Err(error);
+            }
+        };
+        (self.observe)(Step::Published);
+        // From here on nothing may fail the apply: the policy is in force.
+        if let Ok(detaching) = attach::detach(layout, found, &unused) {
+            applied.detached = detaching.iter().map(|one| one.hook.clone()).collect();
+            applied.detach_pending = attach::wait_detached(&detaching, self.options.detach_timeout)
+                .unwrap_or_else(|_| applied.detached.clone());
+        }
+        (self.observe)(Step::Detached);
+        Ok(applied)
+    }
+
+    /// Everything up to and with the commit point. Returns the hooks to detach.
+    fn publish(
+        &mut self,
+        layout: &Layout,
+        found: &Survey,
+        image: CheckedImage,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<(Applied, BTreeSet<String>)> {
+        attach::check_shapes(self.object, found, layout)?;
+        let mut control = found
+            .control
+            .unwrap_or_else(|| Control::new(self.object.digest));
+        if found.links.is_empty() {
+            control.object = self.object.digest;
+        }
+        self.directories(layout, &control, made)?;
+        let attached = found.attached();
+        let needed: BTreeSet<String> = TRACKERS
+            .iter()
+            .copied()
+            .chain(self.hooks.iter().map(|hook| hook.name()))
+            .map(str::to_owned)
+            .collect();
+        let missing: Vec<String> = needed
+            .iter()
+            .filter(|hook| !attached.contains(hook))
+            .cloned()
+            .collect();
+        let maps_missing = maps::ALL.iter().any(|name| !found.maps.contains_key(*name));
+        if !missing.is_empty() || maps_missing {
+            self.bring_up(layout, found, &missing, made)?;
+        }
+        (self.observe)(Step::ProgramsAttached);
+
+        let policy = sys::open_pin(&layout.map(maps::POLICY))
+            .map_err(|source| Error::map("opening", maps::POLICY, source))?;
+        let in_force = found
+            .image
+            .as_ref()
+            .and_then(|image| image.header.as_ref())
+            .map(|header| header.epoch);
+        let epoch = control
+            .next_epoch
+            .max(in_force.unwrap_or(0).saturating_add(1));
+        control.next_epoch = epoch.checked_add(1).ok_or_else(|| Error::PinsUnreadable {
+            dir: layout.dir().to_owned(),
+            reason: "the epochs are used up".into(),
+        })?;
+        control.note(
+            Application {
+                epoch,
+                uid: rustix::process::getuid().as_raw(),
+                time: SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .map_or(0, |time| time.as_secs()),
+                left_out: Application::bits(self.left_out.iter().map(|one| one.hook)),
+            },
+            in_force.unwrap_or(0),
+        );
+        let digest = image.header.digest;
+        let image = image.with_epoch(epoch);
+        let stored = store::store(&image)?;
+        (self.observe)(Step::ImageStored);
+        write_control(layout, &control)?;
+        store::publish(policy.as_fd(), &stored)?;
+
+        let unused = found
+            .links
+            .keys()
+            .chain(found.programs.keys())
+            .filter(|hook| !needed.contains(*hook))
+            .cloned()
+            .collect();
+        let applied = Applied {
+            epoch,
+            digest,
+            bytes: image.len(),
+            hooks: self.hooks.clone(),
+            attached: missing,
+            detached: Vec::new(),
+            detach_pending: Vec::new(),
+            not_enforced: self.left_out.clone(),
+            recovered: Vec::new(),
+            previous_epoch: in_force,
+            older_programs: control.object != self.object.digest,
+            frozen: stored.frozen,
+        };
+        Ok((applied, unused))
+    }
+
+    /// The control map and the directories.
+    fn directories(
+        &self,
+        layout: &Layout,
+        control: &Control,
+        made: &mut Vec<PathBuf>,
+    ) -> Result<()> {
+        let meta = layout.meta();
+        if !meta.exists() {
+            let failed = |source| Error::map("creating", "meta", source);
+            let map = sys::map_create("lsmpc_meta", control::SHAPE, None).map_err(failed)?;
+            sys::map_update(map.as_fd(), 0, &control.encode()).map_err(failed)?;
+            made.push(meta.clone());
+            sys::pin(map.as_fd(), &meta).map_err(|source| Error::map("pinning", "meta", source))?;
+        } else {
+            write_control(layout, control)?;
+        }
+        for group in Group::ALL {
+            let path = layout.group(group);
+            match fs::create_dir(&path) {
+                Ok(()) => made.push(path),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => {
+                    return Err(Error::system(
+                        format!("creating {}", path.display()),
+                        source,
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the maps that are missing and attaches the programs that are.
+    fn bring_up(
+        &mut self,
+        layout: &Layout,
+        found: &Survey,
+        missing: &[String],
+        made: &mut Vec<PathBuf>,
+    ) -> Result<()> {
+        for (name, _) in self.object.shapes() {
+            if !found.maps.contains_key(name) {
+                made.push(layout.map(name));
+            }
+        }
+        if !found.maps.contains_key(maps::POLICY) {
+            let slot = store::create_slot()?;
+            sys::pin(slot.as_fd(), &layout.map(maps::POLICY))
+                .map_err(|source| Error::map("pinning", maps::POLICY, source))?;
+        }
+        let cpus = offsets::possible_cpus(self.system)?;
+        let constants = offsets::constants(&self.kernel, self.system, cpus, self.options.rate)?;
+        let plan = LoadPlan {
+            object: self.object,
+            layout,
+            constants: &constants,
+            scratch_slots: cpus.saturating_mul(maps::SLOTS_PER_CPU),
+            event_bytes: self.options.event_bytes,
+        };
+        let loaded = attach::load(&plan, missing)?;
+        (self.observe)(Step::MapsReady);
+        (self.observe)(Step::ProgramsLoaded(missing.len()));
+        attach::attach(layout, &loaded, made)
+    }
+}
+
+/// Writes the control map's value.
+pub(crate) fn write_control(layout: &Layout, control: &Control) -> Result<()> {
+    let failed = |source| Error::map("writing", "meta", source);
+    let map = sys::open_pin(&layout.meta()).map_err(failed)?;
+    sys::map_update(map.as_fd(), 0, &control.encode()).map_err(failed)
+}
+
+/// Takes back what was made, the last first.
+fn undo(made: &[PathBuf]) {
+    for path in made.iter().rev() {
+        if fs::remove_file(path).is_err() {
+            let _ = fs::remove_dir(path);
+        }
+    }
+}
