@@ -40,7 +40,7 @@ pub(crate) struct Lexed<'t> {
 /// wrong are scanned by hand from their first character.
 #[derive(Logos, Debug, Clone, Copy, PartialEq, Eq)]
 #[logos(skip r"[ \t\r\n]+")]
-enum Raw {
+enum Shape {
     #[token("#")]
     Hash,
     #[regex(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")]
@@ -119,7 +119,7 @@ pub(crate) fn lex<'t>(file: FileId, text: &'t str, errors: &mut Errors) -> Lexed
     };
     // A byte order mark is no part of the text, but spans count it.
     let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
-    let mut lexer = Raw::lexer(text);
+    let mut lexer = Shape::lexer(text);
     lexer.bump(start);
     while let Some(raw) = lexer.next() {
         let range = lexer.span();
@@ -212,10 +212,10 @@ impl<'t> Scan<'t, '_> {
 
     /// Takes one token that begins at `start` and was recognised up to `end`;
     /// gives where it really ends.
-    fn one(&mut self, raw: Option<Raw>, start: usize, end: usize) -> usize {
+    fn one(&mut self, raw: Option<Shape>, start: usize, end: usize) -> usize {
         let token = match raw {
-            Some(Raw::Hash) => return self.comment(start),
-            Some(Raw::Word) => {
+            Some(Shape::Hash) => return self.comment(start),
+            Some(Shape::Word) => {
                 let word = self.slice(start, end);
                 if let Some(keyword) = Keyword::from_word(word) {
                     Token::Kw(keyword)
@@ -225,43 +225,43 @@ impl<'t> Scan<'t, '_> {
                     Token::Name(word)
                 }
             }
-            Some(Raw::Number) => self.integer(start, end),
-            Some(Raw::NumberWithDots) => self.unquoted_number(start, end),
-            Some(Raw::Quote) => return self.string(start, end, false),
-            Some(Raw::RawQuote) => return self.string(start, end, true),
-            Some(Raw::SingleQuote) => return self.foreign_quotes(start, end, '\''),
-            Some(Raw::EqEq) => Token::EqEq,
-            Some(Raw::NotEq) => Token::NotEq,
-            Some(Raw::Less) => Token::Less,
-            Some(Raw::LessEq) => Token::LessEq,
-            Some(Raw::Greater) => Token::Greater,
-            Some(Raw::GreaterEq) => Token::GreaterEq,
-            Some(Raw::Eq) => Token::Eq,
-            Some(Raw::Comma) => Token::Comma,
-            Some(Raw::DotDot) => Token::DotDot,
-            Some(Raw::At) => Token::At,
-            Some(Raw::LParen) => Token::LParen,
-            Some(Raw::RParen) => Token::RParen,
-            Some(Raw::LBracket) => Token::LBracket,
-            Some(Raw::RBracket) => Token::RBracket,
-            Some(Raw::LBrace) => Token::LBrace,
-            Some(Raw::RBrace) => Token::RBrace,
-            Some(Raw::AndAnd) => Token::Kw(Keyword::And),
-            Some(Raw::OrOr) => Token::Kw(Keyword::Or),
-            Some(Raw::Bang) => Token::Kw(Keyword::Not),
-            Some(Raw::Ampersand) => {
+            Some(Shape::Number) => self.integer(start, end),
+            Some(Shape::NumberWithDots) => self.unquoted_number(start, end),
+            Some(Shape::Quote) => return self.string(start, end, false),
+            Some(Shape::RawQuote) => return self.string(start, end, true),
+            Some(Shape::SingleQuote) => return self.foreign_quotes(start, end, '\''),
+            Some(Shape::EqEq) => Token::EqEq,
+            Some(Shape::NotEq) => Token::NotEq,
+            Some(Shape::Less) => Token::Less,
+            Some(Shape::LessEq) => Token::LessEq,
+            Some(Shape::Greater) => Token::Greater,
+            Some(Shape::GreaterEq) => Token::GreaterEq,
+            Some(Shape::Eq) => Token::Eq,
+            Some(Shape::Comma) => Token::Comma,
+            Some(Shape::DotDot) => Token::DotDot,
+            Some(Shape::At) => Token::At,
+            Some(Shape::LParen) => Token::LParen,
+            Some(Shape::RParen) => Token::RParen,
+            Some(Shape::LBracket) => Token::LBracket,
+            Some(Shape::RBracket) => Token::RBracket,
+            Some(Shape::LBrace) => Token::LBrace,
+            Some(Shape::RBrace) => Token::RBrace,
+            Some(Shape::AndAnd) => Token::Kw(Keyword::And),
+            Some(Shape::OrOr) => Token::Kw(Keyword::Or),
+            Some(Shape::Bang) => Token::Kw(Keyword::Not),
+            Some(Shape::Ampersand) => {
                 self.not_an_operator(start, end, "write `and`");
                 Token::Kw(Keyword::And)
             }
-            Some(Raw::Bar) => {
+            Some(Shape::Bar) => {
                 self.not_an_operator(start, end, "write `or`");
                 Token::Kw(Keyword::Or)
             }
-            Some(Raw::DotDotDot | Raw::DotDotEq) => {
+            Some(Shape::DotDotDot | Shape::DotDotEq) => {
                 self.not_an_operator(start, end, "write `..`: a range includes its last value");
                 Token::DotDot
             }
-            Some(Raw::Semicolon) => {
+            Some(Shape::Semicolon) => {
                 let span = self.span(start, end);
                 self.errors.push(
                     SyntaxError::new(
@@ -359,16 +359,11 @@ impl<'t> Scan<'t, '_> {
 
     /// `"…"` or `r"…"`; `body` is the first byte after the quote.
     fn string(&mut self, start: usize, body: usize, raw: bool) -> usize {
-        let limit = self.line_end(body);
-        let line = self.slice(body, limit);
-        let close = if raw {
-            line.find('"')
-        } else {
-            closing_quote(line)
-        };
-        let Some(close) = close else {
+        let Some(close) = closing_quote(self.rest(body), raw) else {
             // A quote that is never closed takes the rest of the line, but
-            // not the white space or comment at its end.
+            // not the white space at its end.
+            let limit = self.line_end(body);
+            let line = self.slice(body, limit);
             let end = body + line.trim_end().len();
             let span = self.span(start, end);
             let label = "no closing quote on this line";
@@ -623,13 +618,16 @@ fn hex_byte(digits: &str) -> Option<u8> {
     }
 }
 
-/// The first quote of `line` that no backslash precedes.
-fn closing_quote(line: &str) -> Option<usize> {
+/// The first quote of `rest` that no backslash precedes, if it comes before
+/// the end of the line. Looks no further than either: a line of many strings
+/// is read once.
+fn closing_quote(rest: &str, raw: bool) -> Option<usize> {
     let mut escaped = false;
-    for (at, byte) in line.bytes().enumerate() {
+    for (at, byte) in rest.bytes().enumerate() {
         match byte {
+            b'\n' | b'\r' => return None,
             _ if escaped => escaped = false,
-            b'\\' => escaped = true,
+            b'\\' => escaped = !raw,
             b'"' => return Some(at),
             _ => {}
         }

@@ -6,6 +6,7 @@
 //! [`parse`] never fails and never panics: it gives a tree of what it could
 //! read, and every error beside it. A tree is what was written only if there
 //! are no errors.
+#![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
     deny(
@@ -23,8 +24,10 @@ mod explain;
 mod lexer;
 mod outline;
 mod parse;
+mod print;
 pub mod span;
 mod spelling;
+mod strip;
 mod token;
 
 /// The generated parser.
@@ -48,5 +51,7 @@ pub use error::{MAX_ERRORS, SyntaxCode, SyntaxError};
 pub use lexer::{Comment, CommentPlace};
 pub use outline::MAX_NESTING;
 pub use parse::{MAX_FILE_BYTES, Parsed, parse};
+pub use print::{print, print_expr, print_literal, print_string};
 pub use span::{FileId, Span, Spanned};
+pub use strip::strip_spans;
 pub use token::KEYWORDS;
