@@ -6,7 +6,7 @@
 use lalrpop_util::ParseError;
 
 use crate::ast::{Expected, Expr, ExprKind, Inherit, LiteralKind, Name, Statement, TestStep};
-use crate::error::{SyntaxCode, SyntaxError};
+use crate::error::{SyntaxCode, SyntaxError, shorten};
 use crate::span::{FileId, Span, Spanned};
 use crate::spelling;
 
@@ -85,23 +85,27 @@ pub(crate) fn quiet<T>(
     if word == "quiet" {
         return Ok(Expected::Quiet);
     }
+    Err(ParseError::User {
+        error: Box::new(not_a_verdict(word, span)),
+    })
+}
+
+/// A word after `expect` that is no verdict.
+pub(crate) fn not_a_verdict(word: &str, span: Span) -> SyntaxError {
     let error = SyntaxError::new(
         SyntaxCode::UnexpectedToken,
         span,
-        format!("expected a verdict, found `{word}`"),
+        format!("expected a verdict, found `{}`", shorten(word)),
         "not a verdict",
     );
     let verdicts = ["deny", "allow", "kill", "audit", "quiet"];
-    let error = match spelling::meant(word, &verdicts) {
+    match spelling::meant(word, &verdicts) {
         Some(verdict) => error.help(format!("did you mean `{verdict}`?")),
         None => error.help(
             "write the verdict first, then the hook: `expect deny file_open path = \"/x\"`; \
              verdicts are `deny`, `allow`, `kill`, `audit` and `quiet`",
         ),
-    };
-    Err(ParseError::User {
-        error: Box::new(error),
-    })
+    }
 }
 
 /// `user("…")` or `group("…")`.
@@ -118,7 +122,7 @@ pub(crate) fn lookup<T>(
     let error = SyntaxError::new(
         SyntaxCode::UnknownLiteral,
         span,
-        format!("there is no literal `{word}(…)`"),
+        format!("there is no literal `{}(…)`", shorten(word)),
         "only `user(…)` and `group(…)` exist",
     );
     let error = match spelling::meant(word, &["user", "group"]) {

@@ -4,6 +4,7 @@
 //! the terminals that the grammar would have taken, to a sentence about the
 //! policy. It must not know how parsing goes on afterwards.
 
+use crate::build;
 use crate::error::{SyntaxCode, SyntaxError, shorten};
 use crate::span::Span;
 use crate::spelling;
@@ -171,7 +172,8 @@ pub(crate) fn explain(site: &Site<'_, '_>, at: usize, expected: &[String]) -> Sy
             .collect(),
     };
     failure
-        .unclosed()
+        .verdict()
+        .or_else(|| failure.unclosed())
         .or_else(|| failure.equals())
         .or_else(|| failure.chained())
         .or_else(|| failure.dotted())
@@ -286,6 +288,17 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
     }
 
     // ---- errors with a code of their own ------------------------------------
+
+    /// `expect file_open …`: the hook was taken for a verdict.
+    fn verdict(&self) -> Option<SyntaxError> {
+        let lexeme = self.lexeme(1)?;
+        match (self.before(2)?, word(&lexeme.token)?) {
+            (Token::Kw(Keyword::Expect), word) if word != "quiet" => {
+                Some(build::not_a_verdict(word, lexeme.span))
+            }
+            _ => None,
+        }
+    }
 
     fn unclosed(&self) -> Option<SyntaxError> {
         let opener = self.opener()?;
@@ -544,7 +557,7 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
                     | Token::LParen
                     | Token::Kw(Keyword::True | Keyword::False)
             )
-        );
+        ) && self.found().is_some_and(|l| !l.first_on_line);
         if self.takes("==") && operand {
             return "an operator such as `==` or `in`".to_owned();
         }
@@ -562,7 +575,8 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
             ")", "]", ",", "(", "{", "=", "..", "in", "and", "or", "when", "unless", "inherit",
             "until", "deny", "allow", "audit", "kill",
         ] {
-            if self.takes(terminal) {
+            // `a not in s`, but nobody means that by `a`.
+            if self.takes(terminal) && !(terminal == "in" && self.takes("and")) {
                 list.push(format!("`{terminal}`"));
             }
         }
@@ -632,7 +646,10 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
                 Some(Keyword::Default | Keyword::OnError) => {
                     Some("a default has no condition: write a rule with one instead")
                 }
-                Some(Keyword::Scope | Keyword::Exempt) => {
+                Some(Keyword::Scope) if self.takes("NAME") && !self.takes("not") => {
+                    Some("name the scope: `scope web when …`")
+                }
+                Some(Keyword::Scope | Keyword::Exempt) if self.takes("when") => {
                     Some("only `when` is possible here: write `when not (…)`")
                 }
                 Some(Keyword::Expect | Keyword::Given) => {
@@ -673,6 +690,19 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
         let static_help = match (&found.token, self.before(1)) {
             (Token::DotDot, _) => Some("a range stands in brackets: `port in [1..1023]`"),
             (_, Some(Token::DotDot)) => Some("a range has a number at both ends: `1..1023`"),
+            (Token::LBracket, Some(Token::Name("all")))
+                if self.before(2) == Some(&Token::Kw(Keyword::Has)) =>
+            {
+                Some("`has [A, B]` already asks for all of them")
+            }
+            (Token::RParen | Token::RBracket, _) if self.opener().is_none() => {
+                Some("nothing is open here: remove it")
+            }
+            (Token::RParen, _) if self.takes("]") => Some("close the `[` first"),
+            (Token::RBracket, _) if self.takes(")") => Some("close the `(` first"),
+            (Token::LBrace, _) if self.takes("when") && self.takes(",") => {
+                Some("a condition follows `when`: `deny file_open when uid == 0`")
+            }
             (Token::LBrace | Token::LParen, _) if self.takes("[") => {
                 Some("a set is written in brackets: `[a, b]`")
             }
@@ -777,6 +807,11 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
             (_, Some(Token::Comma)) if self.found().is_none() => {
                 Some("remove the comma, or write what should follow it")
             }
+            (_, Some(Token::Kw(Keyword::When | Keyword::Unless))) if self.found().is_none() => {
+                Some("write a condition, or leave the word out")
+            }
+            (_, Some(Token::Kw(Keyword::Let))) => Some("write `let name = …`"),
+            (_, Some(Token::Kw(Keyword::Scope))) => Some("name the scope: `scope web when …`"),
             (Some(k), Some(Token::Kw(last))) if *last == k && k.is_effect() => {
                 Some("name the hooks that the rule is for: `deny file_open when …`")
             }

@@ -699,7 +699,7 @@ fn stray_help(c: char) -> Option<&'static str> {
         '-' => "there are no negative numbers, and no `-` in names",
         '.' => "a dotted name has no spaces: `parent.exe`",
         ':' => "in a test a field is bound by `=`; an address is a string",
-        '*' | '?' => "a pattern is a string: `\"/tmp/*\"`",
+        '*' | '?' => "a pattern is a string: `\"/tmp/*\"`; hooks are named one by one",
         '~' => "a glob is matched by `==`",
         '\u{feff}' => "a byte order mark may stand only at the start of a file: remove it",
         '\u{a0}' | '\u{2000}'..='\u{200f}' | '\u{202f}' | '\u{205f}' | '\u{2060}' | '\u{3000}' => {

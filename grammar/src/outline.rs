@@ -153,6 +153,15 @@ impl<'t, 'a> Outline<'t, 'a> {
         {
             return false;
         }
+        // `given a = 1, expect …`: a comma too much.
+        if matches!(keyword, Keyword::Given | Keyword::Expect)
+            && matches!(
+                previous,
+                Token::Comma | Token::Kw(Keyword::Given | Keyword::Expect)
+            )
+        {
+            return true;
+        }
         // `let test = …`: a keyword where a name should be.
         lexeme.first_on_line || !previous.wants_operand()
     }

@@ -293,7 +293,7 @@ impl Printer {
                 self.text(&binding.name.node);
                 self.text(" = ");
                 match &binding.value {
-                    LetValue::Set(set) => self.set(set, indent),
+                    LetValue::Set(set) => self.set(set, indent + 2),
                     LetValue::Literal(literal) => self.text(&print_literal(literal)),
                     LetValue::Expr(expr) => self.expr(expr, Level::Or, indent + 2),
                 }
@@ -509,16 +509,17 @@ impl Printer {
         }
     }
 
-    /// `indent` is for the lines that follow the first.
+    /// `indent` is for the lines that follow the first; what closes a
+    /// parenthesis or bracket stands two before it.
     fn expr(&mut self, expr: &Expr, level: Level, indent: usize) {
         if self.try_flat(0, |flat| flat.expr(expr, level)) {
             return;
         }
         if needs_parens(&expr.node, level) {
             self.text("(");
-            self.line(indent + 2);
-            self.expr(expr, Level::Or, indent + 2);
             self.line(indent);
+            self.expr(expr, Level::Or, indent);
+            self.line(indent.saturating_sub(2));
             self.text(")");
             return;
         }
@@ -574,20 +575,21 @@ impl Printer {
         }
     }
 
+    /// `indent` is for the items; the bracket closes two before it.
     fn set(&mut self, set: &Set, indent: usize) {
         if self.try_flat(0, |flat| flat.set(set)) {
             return;
         }
         self.text("[");
         for item in &set.items {
-            self.line(indent + 2);
+            self.line(indent);
             match &item.node {
                 ItemKind::Set(inner) => self.set(inner, indent + 2),
                 _ => self.flat(|flat| flat.item(item)),
             }
             self.text(",");
         }
-        self.line(indent);
+        self.line(indent.saturating_sub(2));
         self.text("]");
     }
 }

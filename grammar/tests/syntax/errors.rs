@@ -108,7 +108,9 @@ errors! {
     assigned: "deny bpf when uid = 0";
     triple_equals: "deny bpf when uid === 0";
     not_equals: "deny bpf when uid <> 0";
-    chained: "deny bpf when 1 == 1";
+    literal_first: "deny bpf when 0 == uid";
+    expect_mistyped_verdict: "test \"t\" { expect deyn bpf }";
+    given_then_nothing: "test \"t\" { given expect deny bpf }";
     chained_names: "deny bpf when a == b == c";
     chained_range: "deny bpf when a >= 1 < 5";
     chained_sets: "deny bpf when a in [1, 2] in b";
