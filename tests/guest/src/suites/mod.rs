@@ -11,6 +11,7 @@ mod preflight;
 mod race;
 mod smoke;
 mod stacking;
+mod swap;
 
 use crate::console::Report;
 
@@ -29,6 +30,7 @@ pub(crate) const ALL: &[Suite] = &[
     exec::SUITE,
     enforce::SUITE,
     stacking::SUITE,
+    swap::SUITE,
     race::SUITE,
     kill9::SUITE,
     locks::SUITE,

@@ -72,6 +72,8 @@ impl Site {
 }
 
 type Words = Vec<String>;
+type Arrange = Box<dyn Fn(&Site) -> Result<()>>;
+type Request = Box<dyn Fn(&Site) -> Words>;
 
 /// The test of one field at one hook.
 pub(super) struct Case {
@@ -83,8 +85,8 @@ pub(super) struct Case {
     pub(super) miss: String,
     /// The condition that tells an object from the others.
     pub(super) object: fn(&Site) -> String,
-    pub(super) arrange: Box<dyn Fn(&Site) -> Result<()>>,
-    pub(super) request: Box<dyn Fn(&Site) -> Words>,
+    pub(super) arrange: Arrange,
+    pub(super) request: Request,
     /// The system call that is refused.
     pub(super) call: &'static str,
     /// What an allowed call may fail with for reasons of its own.

@@ -240,10 +240,12 @@ fn complete(event: &Event, hook: &str, verdict: &str, exe: &str) -> Result<()> {
     for field in ["time", "pid", "uid", "comm"] {
         ensure!(!event.get(field).is_null(), "no {field}: {all}");
     }
-    ensure!(
-        all.to_string().contains("p.lsmp:"),
-        "no place of the rule: {all}"
-    );
+    for rule in event.get("rules").as_array().into_iter().flatten() {
+        ensure!(
+            rule["file"] == "p.lsmp" && rule["line"].as_u64() > Some(0),
+            "no place of the rule: {all}"
+        );
+    }
     // A program is opened and checked before the new one's name is the task's:
     // both are the actor's.
     ensure!(event.text("exe") == exe, "exe is not {exe}: {all}");

@@ -266,7 +266,7 @@ fn include(ground: &mut Ground) -> Result<()> {
     let events = ground.events()?;
     let first = events.of_rule("first")?;
     ensure!(
-        first.0.to_string().contains("parts.d/10.lsmp:2"),
+        first.get("rules")[0]["file"] == "parts.d/10.lsmp" && first.get("rules")[0]["line"] == 2,
         "the place of the rule: {}",
         first.0
     );
@@ -422,10 +422,14 @@ fn annotations_reach_the_record(ground: &mut Ground) -> Result<()> {
     let mut actor = Actor::start(ACTOR)?;
     actor.ask(&["open", "/t/a1", "r"])?.refused("open")?;
     let event = ground.events()?.of_rule("noted")?;
-    let text = event.0.to_string();
-    for word in ["high", "not for you", "p.lsmp:2"] {
-        ensure!(text.contains(word), "no {word}: {text}");
-    }
+    shows(&event, "severity", &"high".into())?;
+    shows(&event, "message", &"not for you".into())?;
+    let rule = &event.get("rules")[0];
+    ensure!(
+        rule["line"] == 2 && rule["tags"][0] == "one" && rule["kind"] == "deny",
+        "the rule: {}",
+        event.0
+    );
     Ok(())
 }
 

@@ -18,6 +18,7 @@ struct SubjectField {
 }
 
 type Prepared = Result<SubjectField>;
+type Prepare = fn(&'static str) -> Prepared;
 
 /// The actor, after it was asked for something, with conditions on it.
 fn field(name: &'static str, requests: &[&[&str]], hit: &str, miss: &str) -> Prepared {
@@ -50,7 +51,7 @@ fn child(name: &'static str, requests: &[&[&str]], hit: &str, miss: &str) -> Pre
     Ok(field)
 }
 
-fn all() -> Vec<(&'static str, fn(&'static str) -> Prepared)> {
+fn all() -> Vec<(&'static str, Prepare)> {
     vec![
         ("exe", |name| {
             field(name, &[], "exe == \"/t/actor\"", "exe == \"/t/acto\"")

@@ -17,14 +17,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::fs::{Access, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 use rustix::process::{Gid, Pid, Signal, Uid};
 use serde_json::{Value, json};
 
-#[path = "actions_net.rs"]
+mod load;
 mod net;
 
 /// What a request came to: the answer's value, or the call that failed and
@@ -223,10 +223,10 @@ impl Actor {
                 std::thread::sleep(Duration::from_millis(number(milliseconds)?));
                 Ok(Value::Null)
             }
-            ["loop", stop, ref paths @ ..] => open_loop(stop, paths),
-            ["pulse", stop, pause, ref paths @ ..] => pulse(stop, number(pause)?, paths),
-            ["measure", path, times] => measure(path, number(times)?),
-            ["flood", times, ref paths @ ..] => flood(number(times)?, paths),
+            ["loop", stop, ref paths @ ..] => load::open_loop(stop, paths),
+            ["pulse", stop, pause, ref paths @ ..] => load::pulse(stop, number(pause)?, paths),
+            ["measure", path, times] => load::measure(path, number(times)?),
+            ["flood", times, ref paths @ ..] => load::flood(number(times)?, paths),
             ["landlock", allowed] => landlock(allowed),
             ["connect", ref words @ ..] => net::connect(words),
             ["bind", ref words @ ..] => net::bind(words),
@@ -399,115 +399,6 @@ fn unshare(what: &str) -> Done {
         return Err(std::io::Error::last_os_error()).at("unshare");
     }
     Ok(Value::Null)
-}
-
-/// How often each path opened, was refused with EPERM, and failed otherwise.
-#[derive(Default, Clone, Copy)]
-struct Tally {
-    opened: u64,
-    refused: u64,
-    other: u64,
-    last_errno: i32,
-}
-
-impl Tally {
-    fn count(&mut self, path: &str) {
-        match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(_) => self.opened += 1,
-            Err(Errno::PERM) => self.refused += 1,
-            Err(errno) => {
-                self.other += 1;
-                self.last_errno = errno.raw_os_error();
-            }
-        }
-    }
-}
-
-fn tallies(paths: &[&str], all: &[Tally]) -> Value {
-    paths
-        .iter()
-        .zip(all)
-        .map(|(path, tally)| {
-            json!({
-                "path": path,
-                "opened": tally.opened,
-                "refused": tally.refused,
-                "other": tally.other,
-                "errno": tally.last_errno,
-            })
-        })
-        .collect()
-}
-
-/// Opens each path in turn until a file of the name `stop` exists, at most ten
-/// minutes.
-fn open_loop(stop: &str, paths: &[&str]) -> Done {
-    let mut all = vec![Tally::default(); paths.len()];
-    let end = Instant::now() + Duration::from_secs(600);
-    loop {
-        for _ in 0..32 {
-            for (path, tally) in paths.iter().zip(&mut all) {
-                tally.count(path);
-            }
-        }
-        if rustix::fs::access(stop, Access::EXISTS).is_ok() || Instant::now() > end {
-            return Ok(tallies(paths, &all));
-        }
-    }
-}
-
-/// As [`open_loop`], with real-time priority and a pause after each round that
-/// is never quite the same.
-fn pulse(stop: &str, microseconds: u64, paths: &[&str]) -> Done {
-    let priority = libc::sched_param { sched_priority: 10 };
-    // SAFETY: the kernel reads one `sched_param`.
-    if unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) } != 0 {
-        return Err(std::io::Error::last_os_error()).at("sched_setscheduler");
-    }
-    let mut all = vec![Tally::default(); paths.len()];
-    let end = Instant::now() + Duration::from_secs(600);
-    let mut odd = microseconds;
-    loop {
-        for _ in 0..64 {
-            odd = (odd * 1_103_515_245 + 12_345) % (1 << 31);
-            std::thread::sleep(Duration::from_micros(microseconds + odd % 97));
-            for (path, tally) in paths.iter().zip(&mut all) {
-                tally.count(path);
-            }
-        }
-        if rustix::fs::access(stop, Access::EXISTS).is_ok() || Instant::now() > end {
-            return Ok(tallies(paths, &all));
-        }
-    }
-}
-
-/// Opens and closes a path so many times; nanoseconds for all of them, less
-/// those of reading the clock.
-fn measure(path: &str, times: u64) -> Done {
-    let path = CString::new(path).map_err(|_| nonsense("path"))?;
-    let empty = Instant::now();
-    let clock = empty.elapsed();
-    let start = Instant::now();
-    for _ in 0..times {
-        // SAFETY: the path ends in NUL; the descriptor is ours.
-        unsafe {
-            let descriptor = libc::syscall(libc::SYS_open, path.as_ptr(), libc::O_RDONLY);
-            libc::syscall(libc::SYS_close, descriptor);
-        }
-    }
-    let all = start.elapsed().saturating_sub(clock);
-    Ok(json!(all.as_nanos() as u64))
-}
-
-/// Opens each path in turn, so many times.
-fn flood(times: u64, paths: &[&str]) -> Done {
-    let mut all = vec![Tally::default(); paths.len()];
-    for _ in 0..times {
-        for (path, tally) in paths.iter().zip(&mut all) {
-            tally.count(path);
-        }
-    }
-    Ok(tallies(paths, &all))
 }
 
 /// Confines this process with Landlock: files are read below `allowed` only.

@@ -1,0 +1,289 @@
+//! `swap`: one policy is exchanged for another, over and over, while tasks on
+//! two processors make the calls that the two judge differently.
+//!
+//! Arguments: `SWAPS` (default 10 000), and `VARIANT` for an object that is
+//! known to mix two policies: then the suite passes if it is caught.
+//!
+//! A denies X and Y2 and audits Y1, B denies X and Y1 and audits Y2: so every
+//! open leaves a record that says which policy decided, and each policy has
+//! outcomes and tables that would be nonsense in the other.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::state::Counter;
+use lsmpc_runtime::events::{EventItem, EventReader, Text};
+use lsmpc_runtime::{ApplyOptions, Runtime};
+use serde_json::json;
+
+use super::Suite;
+use crate::actor::Actor;
+use crate::bpf;
+use crate::cli::{self, lsmpc};
+use crate::console::Report;
+use crate::machine;
+
+pub(crate) const SUITE: Suite = Suite { name: "swap", run };
+
+const PATHS: [&str; 3] = ["/t/x", "/t/y1", "/t/y2"];
+const STOP: &str = "/run/swap-stop";
+/// How many rules the policies have besides, so that their tables differ.
+const FILLERS: [usize; 2] = [5, 400];
+
+/// What opening each path comes to under each policy.
+const DENIED: [[bool; 3]; 2] = [[true, false, true], [true, true, false]];
+
+fn policy(which: usize) -> String {
+    let mut text = String::new();
+    for number in 0..FILLERS[which] {
+        text += &format!("deny file_open when path == \"/none/{which}/{number}/*.key\"\n");
+    }
+    for (path, denied) in PATHS.iter().zip(DENIED[which]) {
+        let effect = if denied { "deny" } else { "audit" };
+        text += &format!("{effect} file_open when path == \"{path}\"\n");
+    }
+    text
+}
+
+/// Compiles a policy to the bytes of its image.
+fn image(which: usize) -> Result<Vec<u8>> {
+    let source = cli::policy_file(&policy(which))?;
+    let target = format!("/run/policies/{which}.img");
+    lsmpc(&["build", &source, "-o", &target])?.expect_code(0)?;
+    fs::read(&target).with_context(|| format!("reading {target}"))
+}
+
+/// What records said: how often per epoch, path, return value and outcome.
+type Said = BTreeMap<(u32, usize, i32, u32), u64>;
+
+/// What the reader collected.
+#[derive(Default)]
+struct Read {
+    said: Said,
+    lost: u64,
+    damaged: u64,
+}
+
+fn read_events(mut reader: EventReader, stop: &AtomicBool) -> Result<Read> {
+    let mut read = Read::default();
+    loop {
+        match reader.next(Some(Duration::from_millis(200)))? {
+            Some(EventItem::Event(event)) => {
+                let path = event
+                    .texts
+                    .iter()
+                    .find_map(|(field, text)| match (field, text) {
+                        (FieldId::Path, Text::Known(path)) => {
+                            PATHS.iter().position(|known| known.as_bytes() == path)
+                        }
+                        _ => None,
+                    })
+                    .unwrap_or(PATHS.len());
+                *read
+                    .said
+                    .entry((event.epoch, path, event.ret, event.outcome))
+                    .or_default() += 1;
+            }
+            Some(EventItem::Lost(lost)) => read.lost += lost.full + lost.rate + lost.busy,
+            Some(_) => read.damaged += 1,
+            None if stop.load(Ordering::Relaxed) => return Ok(read),
+            None => {}
+        }
+    }
+}
+
+/// What a whole run showed.
+struct Observed {
+    swaps: u32,
+    seconds: u64,
+    /// Per path: opened, refused.
+    opens: [(u64, u64); 3],
+    read: Read,
+    /// Which policy each epoch was.
+    epochs: BTreeMap<u32, usize>,
+    faults: u64,
+    links_changed: bool,
+}
+
+fn observe(swaps: u32, variant: Option<&str>, report: &mut Report) -> Result<Observed> {
+    let mut runtime = Runtime::default();
+    if let Some(variant) = variant {
+        runtime = runtime.with_object(format!("/objects/variants/{variant}.bpf.o"));
+    }
+    let mut options = ApplyOptions::default();
+    options.rate = 0;
+    options.event_bytes = 1 << 23;
+    let images = [image(0)?, image(1)?];
+    let mut epochs = BTreeMap::new();
+    let first = runtime.apply(&images[0], &options, |_| {})?;
+    epochs.insert(first.epoch, 0);
+    let links = bpf::lsm_links()?;
+    let faults = runtime.counters()?.get(Counter::Fault);
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = runtime.events()?;
+    let reading = {
+        let stop = Arc::clone(&stop);
+        std::thread::spawn(move || read_events(reader, &stop))
+    };
+    let _ = fs::remove_file(STOP);
+    let mut loads = Vec::new();
+    for name in ["/t/load-one", "/t/load-two"] {
+        let mut load = Actor::start(name)?;
+        load.tell(&["loop", STOP, PATHS[0], PATHS[1], PATHS[2]])?;
+        loads.push(load);
+    }
+    let started = Instant::now();
+    let mut done = 0;
+    for swap in 1..=swaps {
+        let which = swap as usize % 2;
+        let applied = runtime.apply(&images[which], &options, |_| {})?;
+        epochs.insert(applied.epoch, which);
+        done = swap;
+        if swap % 1000 == 0 || swap == 20 {
+            report.say(&format!(
+                "{swap} swaps in {} s",
+                started.elapsed().as_secs()
+            ));
+        }
+        // A variant need only be caught.
+        if variant.is_some() && swap % 50 == 0 && runtime.counters()?.get(Counter::Fault) > faults {
+            break;
+        }
+    }
+    fs::write(STOP, "")?;
+    let mut opens = [(0, 0); 3];
+    for load in &mut loads {
+        let tallies = load.answer()?.done()?;
+        for (all, tally) in opens
+            .iter_mut()
+            .zip(tallies.as_array().into_iter().flatten())
+        {
+            ensure!(tally["other"] == 0, "an open failed otherwise: {tally}");
+            all.0 += tally["opened"].as_u64().unwrap_or(0);
+            all.1 += tally["refused"].as_u64().unwrap_or(0);
+        }
+    }
+    stop.store(true, Ordering::Relaxed);
+    let read = reading
+        .join()
+        .ok()
+        .context("the reader of events panicked")??;
+    let observed = Observed {
+        swaps: done,
+        seconds: started.elapsed().as_secs(),
+        opens,
+        read,
+        epochs,
+        faults: runtime.counters()?.get(Counter::Fault) - faults,
+        links_changed: bpf::lsm_links()? != links,
+    };
+    report.say(&format!(
+        "{} swaps in {} s; opened and refused: X {:?}, Y1 {:?}, Y2 {:?}; {} records, {} lost",
+        observed.swaps,
+        observed.seconds,
+        observed.opens[0],
+        observed.opens[1],
+        observed.opens[2],
+        observed.read.said.values().sum::<u64>(),
+        observed.read.lost,
+    ));
+    Ok(observed)
+}
+
+/// Everything that no single policy explains.
+fn unexplained(observed: &Observed) -> Vec<String> {
+    let mut problems = Vec::new();
+    if observed.opens[0].0 > 0 {
+        problems.push(format!("X was opened {} times", observed.opens[0].0));
+    }
+    if observed.faults > 0 {
+        problems.push(format!(
+            "{} events met tables that made no sense",
+            observed.faults
+        ));
+    }
+    if observed.read.damaged > 0 {
+        problems.push(format!("{} records made no sense", observed.read.damaged));
+    }
+    // The outcome that each policy has for each path, as first seen.
+    let mut outcomes = BTreeMap::new();
+    for (&(epoch, path, ret, outcome), &times) in &observed.read.said {
+        let name = PATHS.get(path).copied().unwrap_or("another path");
+        let Some(&which) = observed.epochs.get(&epoch) else {
+            problems.push(format!("{times} records are of the unknown epoch {epoch}"));
+            continue;
+        };
+        let expected = DENIED[which]
+            .get(path)
+            .map(|&denied| if denied { -libc::EPERM } else { 0 });
+        if expected != Some(ret) {
+            problems.push(format!(
+                "{times} times policy {which} returned {ret} for {name}"
+            ));
+        }
+        let known = *outcomes.entry((which, path)).or_insert(outcome);
+        if known != outcome {
+            problems.push(format!(
+                "policy {which} decided {name} by outcomes {known} and {outcome}"
+            ));
+        }
+    }
+    problems
+}
+
+fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
+    let swaps: u32 = arguments.first().map_or(Ok(10_000), |word| word.parse())?;
+    let variant = arguments.get(1).map(String::as_str);
+    fs::create_dir_all("/t")?;
+    for path in PATHS {
+        fs::write(path, "x")?;
+    }
+    let observed = observe(swaps, variant, report)?;
+    let problems = unexplained(&observed);
+    report.json(&json!({
+        "suite": "swap",
+        "kernel": machine::release(),
+        "variant": variant,
+        "swaps": observed.swaps,
+        "seconds": observed.seconds,
+        "opened": observed.opens.map(|(opened, _)| opened),
+        "refused": observed.opens.map(|(_, refused)| refused),
+        "records": observed.read.said.values().sum::<u64>(),
+        "lost": observed.read.lost,
+        "unexplained": problems.len(),
+    }))?;
+    for problem in problems.iter().take(5) {
+        report.say(problem);
+    }
+    if variant.is_some() {
+        report.test("swap::the_broken_variant_is_caught", || {
+            ensure!(!problems.is_empty(), "nothing was seen in {swaps} swaps");
+            Ok(())
+        });
+    } else {
+        report.test("swap::every_event_is_explained_by_one_policy", || {
+            ensure!(problems.is_empty(), "{}", problems.join("; "));
+            Ok(())
+        });
+        report.test("swap::load_was_real", || {
+            let [x, y1, y2] = observed.opens;
+            ensure!(
+                x.1 > 0 && y1.0 > 0 && y1.1 > 0 && y2.0 > 0 && y2.1 > 0,
+                "X {x:?}, Y1 {y1:?}, Y2 {y2:?}"
+            );
+            ensure!(!observed.read.said.is_empty(), "no records");
+            Ok(())
+        });
+        report.test("swap::links_are_the_same", || {
+            ensure!(!observed.links_changed, "programs were attached anew");
+            Ok(())
+        });
+    }
+    cli::remove()
+}
