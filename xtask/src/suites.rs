@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::kernels::TESTED;
+use crate::vm::DEFAULT_LSM;
 
 /// One row: a suite in one kind of guest, on each of its kernels.
 pub(crate) struct Row {
@@ -12,11 +13,12 @@ pub(crate) struct Row {
     pub(crate) smp: u32,
     /// More words for the kernel command line.
     pub(crate) append: &'static str,
+    pub(crate) lsm: &'static str,
     pub(crate) timeout: Duration,
 }
 
 impl Row {
-    /// A suite on all kernels, with one processor and two minutes.
+    /// A suite on all kernels, with one processor and five minutes.
     const fn new(suite: &'static str) -> Self {
         Self {
             suite,
@@ -24,10 +26,98 @@ impl Row {
             kernels: TESTED,
             smp: 1,
             append: "",
-            timeout: Duration::from_secs(120),
+            lsm: DEFAULT_LSM,
+            timeout: Duration::from_secs(300),
         }
+    }
+
+    /// What tells this row from others, for people.
+    pub(crate) fn title(&self) -> String {
+        let mut title = self.suite.to_owned();
+        for word in self.arguments.iter().chain([&self.append]) {
+            if !word.is_empty() {
+                title = format!("{title} {word}");
+            }
+        }
+        title
     }
 }
 
-/// Everything that runs in guests.
-pub(crate) const ROWS: &[Row] = &[Row::new("smoke")];
+const TEN_MINUTES: Duration = Duration::from_secs(600);
+
+/// The kernel on which what takes long runs in full.
+const IN_FULL: &[&str] = &["6.12"];
+/// Those on which it runs for a shorter time.
+const IN_SHORT: &[&str] = &["6.1", "newest"];
+
+/// Everything that runs in guests. What takes longest comes first, so that
+/// the last guests to end are short ones.
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        kernels: IN_FULL,
+        arguments: &["10000"],
+        smp: 2,
+        timeout: TEN_MINUTES,
+        ..Row::new("swap")
+    },
+    Row {
+        kernels: IN_FULL,
+        arguments: &["10000", "variant-two-lookups"],
+        smp: 2,
+        timeout: TEN_MINUTES,
+        ..Row::new("swap")
+    },
+    Row {
+        kernels: IN_SHORT,
+        arguments: &["1000"],
+        smp: 2,
+        ..Row::new("swap")
+    },
+    Row {
+        kernels: IN_FULL,
+        timeout: TEN_MINUTES,
+        ..Row::new("kill9")
+    },
+    Row {
+        kernels: IN_SHORT,
+        arguments: &["1", "8"],
+        ..Row::new("kill9")
+    },
+    Row {
+        kernels: IN_FULL,
+        arguments: &["60"],
+        append: "preempt=full",
+        ..Row::new("race")
+    },
+    Row {
+        kernels: IN_FULL,
+        arguments: &["60", "variant-percpu-scratch"],
+        append: "preempt=full",
+        ..Row::new("race")
+    },
+    Row {
+        kernels: IN_SHORT,
+        arguments: &["20"],
+        append: "preempt=full",
+        ..Row::new("race")
+    },
+    Row {
+        timeout: TEN_MINUTES,
+        ..Row::new("enforce")
+    },
+    Row::new("events"),
+    Row::new("stacking"),
+    Row::new("locks"),
+    Row::new("preflight"),
+    Row {
+        kernels: IN_FULL,
+        arguments: &["no-bpf"],
+        lsm: "lockdown,capability,landlock,apparmor",
+        ..Row::new("preflight")
+    },
+    Row {
+        kernels: IN_FULL,
+        ..Row::new("demo")
+    },
+    Row::new("smoke"),
+];

@@ -155,11 +155,11 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
             spec.arguments = row.arguments.iter().map(|&word| word.to_owned()).collect();
             spec.smp = row.smp;
             spec.append = row.append.to_owned();
+            spec.lsm = row.lsm.to_owned();
             spec.timeout = row.timeout;
             spec.only = arguments.only.clone();
             spec.environment = ebpf::guest_environment();
-            let append = if row.append.is_empty() { "" } else { " " };
-            let title = format!("{name} {}{append}{}", row.suite, row.append);
+            let title = format!("{name} {}", row.title());
             jobs.push(Job { title, spec });
         }
     }
