@@ -14,6 +14,7 @@
 )]
 
 mod automaton;
+mod emit;
 pub mod glob;
 pub mod ir;
 
@@ -25,10 +26,12 @@ pub mod event;
 pub mod hir;
 mod irgen;
 pub mod load;
+pub mod lower;
 pub mod options;
 pub mod reference;
 pub mod source;
 mod suggest;
+pub mod tables;
 
 pub use analysis::{Analysis, analyse};
 pub use options::{KernelVersion, Options, UserDb};

@@ -75,9 +75,19 @@ impl Dfa {
     }
 
     /// Builds the minimal automaton of `patterns`, if it has at most
-    /// `max_states` states before minimisation.
+    /// `max_states` states before minimisation. Accepted are their indices.
     pub(crate) fn build(patterns: &[Steps], max_states: usize) -> Result<Self, TooLarge> {
-        let subset = Subset::build(patterns, max_states.min(usize::from(u16::MAX)))?;
+        let tags: Vec<u32> = (0..).take(patterns.len()).collect();
+        Self::build_tagged(patterns, &tags, max_states)
+    }
+
+    /// The same, but accepted are the patterns' tags, which need not differ.
+    pub(crate) fn build_tagged(
+        patterns: &[Steps],
+        tags: &[u32],
+        max_states: usize,
+    ) -> Result<Self, TooLarge> {
+        let subset = Subset::build(patterns, tags, max_states.min(usize::from(u16::MAX)))?;
         Ok(subset.minimise())
     }
 }
@@ -164,11 +174,15 @@ impl Positions {
         *set = kept;
     }
 
-    fn accepted(&self, set: &[u32]) -> Box<[u32]> {
-        set.iter()
+    fn accepted(&self, set: &[u32], tags: &[u32]) -> Box<[u32]> {
+        let mut accepted: Vec<u32> = set
+            .iter()
             .filter(|position| self.step(**position).is_none())
-            .map(|position| self.owner(*position))
-            .collect()
+            .filter_map(|position| tags.get(self.owner(*position) as usize).copied())
+            .collect();
+        accepted.sort_unstable();
+        accepted.dedup();
+        accepted.into()
     }
 }
 
@@ -218,7 +232,7 @@ fn columns(positions: &Positions) -> (Vec<u8>, usize, Vec<Vec<u8>>) {
 }
 
 impl Subset {
-    fn build(patterns: &[Steps], max_states: usize) -> Result<Self, TooLarge> {
+    fn build(patterns: &[Steps], tags: &[u32], max_states: usize) -> Result<Self, TooLarge> {
         let positions = Positions::new(patterns);
         let (map, columns, members) = columns(&positions);
         let first_bytes: Vec<u8> = members
@@ -256,7 +270,7 @@ impl Subset {
         let mut buckets: Vec<Vec<u32>> = vec![Vec::new(); columns];
         while let Some(set) = queue.get(next).cloned() {
             next += 1;
-            let accepted = positions.accepted(&set);
+            let accepted = positions.accepted(&set, tags);
             let accept = match set_ids.get(&accepted) {
                 Some(id) => *id,
                 None => {

@@ -37,7 +37,13 @@ pub(crate) struct PathAutomaton {
     pub(crate) states: Vec<PathState>,
     /// The sets of tags that can match, each sorted; the first is empty.
     pub(crate) classes: Vec<Box<[u32]>>,
+    /// The globs that take part in most states: index among those given, and in
+    /// how many; the costliest first.
+    pub(crate) costs: Vec<(u32, u64)>,
 }
+
+/// How many globs [`PathAutomaton::costs`] lists.
+const COSTS: usize = 5;
 
 /// Limits of one path classifier.
 #[derive(Debug, Clone, Copy)]
@@ -86,9 +92,11 @@ pub(crate) fn build<'g>(
     };
     builder.state(0, starts.into());
     builder.run()?;
+    let costs = builder.costs();
     let automaton = PathAutomaton {
         states: builder.states,
         classes: builder.classes,
+        costs,
     };
     Ok(reduce::reduce(builder.pool, automaton))
 }
@@ -319,20 +327,25 @@ impl Builder<'_> {
 
     /// The glob with positions in most of the states.
     fn costliest(&self) -> TooCostly {
+        let glob = self.costs().first().map_or(0, |(glob, _)| *glob);
+        TooCostly {
+            tag: self.globs.tag(glob),
+            glob,
+        }
+    }
+
+    /// The globs with positions in most of the states.
+    fn costs(&self) -> Vec<(u32, u64)> {
         let mut counts: FxHashMap<u32, u64> = FxHashMap::default();
         for (_, positions) in &self.sets {
             for position in positions {
                 *counts.entry(self.globs.place(*position).0).or_default() += 1;
             }
         }
-        let glob = counts
-            .into_iter()
-            .max_by_key(|(glob, count)| (*count, std::cmp::Reverse(*glob)))
-            .map_or(0, |(glob, _)| glob);
-        TooCostly {
-            tag: self.globs.tag(glob),
-            glob,
-        }
+        let mut counts: Vec<(u32, u64)> = counts.into_iter().collect();
+        counts.sort_unstable_by_key(|(glob, count)| (std::cmp::Reverse(*count), *glob));
+        counts.truncate(COSTS);
+        counts
     }
 }
 

@@ -39,9 +39,13 @@ mod decide;
 mod edges;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "host")]
+pub mod image;
 mod interval;
 mod memory;
 pub mod repeat;
+#[cfg(feature = "host")]
+pub mod report;
 mod text;
 mod work;
 

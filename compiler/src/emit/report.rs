@@ -1,0 +1,88 @@
+//! What the image says about itself to people.
+
+use lsmpc_abi::catalogue;
+use lsmpc_engine::report::{
+    FORMAT, OutcomeReport, Report, RuleReport, SourceReport, Verdict as ReportVerdict,
+};
+
+use crate::event::Verdict;
+use crate::ir::{Ir, RuleId, RuleKind};
+use crate::lower::{LowerOptions, Outcome, Tables};
+
+/// The report of an image whose outcomes are `outcomes`, by number.
+pub(super) fn build(
+    ir: &Ir,
+    tables: &Tables,
+    outcomes: &[&Outcome],
+    options: &LowerOptions,
+) -> Report {
+    Report {
+        format: FORMAT,
+        compiler: env!("CARGO_PKG_VERSION").to_owned(),
+        hooks: tables
+            .hooks
+            .iter()
+            .map(|hook| hook.hook.name().to_owned())
+            .collect(),
+        scopes: ir.scopes.clone(),
+        rules: ir
+            .rules
+            .iter()
+            .map(|rule| RuleReport {
+                id: rule.id.clone(),
+                file: rule.file.clone(),
+                line: rule.line,
+                column: rule.column,
+                kind: kind(rule.kind).to_owned(),
+                message: rule.message.clone(),
+                severity: rule.severity.clone(),
+                tags: rule.tags.clone(),
+                reference: rule.reference.clone(),
+            })
+            .collect(),
+        outcomes: outcomes
+            .iter()
+            .map(|outcome| OutcomeReport {
+                verdict: match outcome.verdict {
+                    Verdict::Allow => ReportVerdict::Allow,
+                    Verdict::Deny => ReportVerdict::Deny,
+                    Verdict::Kill => ReportVerdict::Kill,
+                },
+                errno: outcome.errno.map(|number| {
+                    catalogue::errno_name(number).map_or_else(|| number.to_string(), str::to_owned)
+                }),
+                record: outcome.record,
+                unknown: outcome.on_error,
+                rules: sorted(ir, &outcome.rules),
+            })
+            .collect(),
+        sources: options
+            .sources
+            .iter()
+            .map(|source| SourceReport {
+                name: source.name.clone(),
+                text: source.text.clone(),
+            })
+            .collect(),
+    }
+}
+
+/// Rules in the order of their ids.
+fn sorted(ir: &Ir, rules: &[RuleId]) -> Vec<u32> {
+    let mut numbers: Vec<u32> = rules.iter().map(|rule| rule.0).collect();
+    if numbers.len() > 1 {
+        let id = |number: u32| ir.rules.get(number as usize).map(|rule| rule.id.as_str());
+        numbers.sort_by(|a, b| id(*a).cmp(&id(*b)).then(a.cmp(b)));
+    }
+    numbers
+}
+
+fn kind(kind: RuleKind) -> &'static str {
+    match kind {
+        RuleKind::Deny => "deny",
+        RuleKind::Kill => "kill",
+        RuleKind::Allow => "allow",
+        RuleKind::Audit => "audit",
+        RuleKind::Default => "default",
+    }
+}

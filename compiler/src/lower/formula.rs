@@ -1,0 +1,296 @@
+//! Conditions as hash-consed three-valued formulas over variables.
+//!
+//! Owns interning, simplification under Kleene's logic, and restriction (giving
+//! variables their values). It must not know what a variable tests; it knows
+//! only which field each belongs to.
+
+use rustc_hash::FxHashMap;
+
+/// A formula, interned: equal formulas have equal ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ExprId(pub(crate) u32);
+
+/// A variable: a test of one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct VarId(pub(crate) u32);
+
+/// False.
+pub(crate) const FALSE: ExprId = ExprId(0);
+/// True.
+pub(crate) const TRUE: ExprId = ExprId(1);
+/// Unknown.
+pub(crate) const UNKNOWN: ExprId = ExprId(2);
+
+impl ExprId {
+    /// Whether this is one of the three constants.
+    pub(crate) fn is_decided(self) -> bool {
+        self.0 <= UNKNOWN.0
+    }
+}
+
+/// A formula's form.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Form {
+    False,
+    True,
+    Unknown,
+    Var(VarId),
+    Not(ExprId),
+    And(Box<[ExprId]>),
+    Or(Box<[ExprId]>),
+}
+
+/// What is known of a formula without looking inside.
+#[derive(Debug, Clone, Copy, Default)]
+struct Facts {
+    /// Bit *n*: mentions a variable of the field of rank *n*.
+    ranks: u128,
+    can_be_true: bool,
+    can_be_false: bool,
+}
+
+/// All formulas of one lowering.
+#[derive(Debug)]
+pub(crate) struct Formulas {
+    forms: Vec<Form>,
+    facts: Vec<Facts>,
+    ids: FxHashMap<Form, ExprId>,
+}
+
+impl Default for Formulas {
+    fn default() -> Self {
+        let mut formulas = Self {
+            forms: Vec::new(),
+            facts: Vec::new(),
+            ids: FxHashMap::default(),
+        };
+        let fact = |can_be_true, can_be_false| Facts {
+            ranks: 0,
+            can_be_true,
+            can_be_false,
+        };
+        formulas.intern(Form::False, fact(false, true));
+        formulas.intern(Form::True, fact(true, false));
+        formulas.intern(Form::Unknown, fact(false, false));
+        formulas
+    }
+}
+
+impl Formulas {
+    fn intern(&mut self, form: Form, facts: Facts) -> ExprId {
+        if let Some(id) = self.ids.get(&form) {
+            return *id;
+        }
+        let id = ExprId(u32::try_from(self.forms.len()).unwrap_or(u32::MAX));
+        self.forms.push(form.clone());
+        self.facts.push(facts);
+        self.ids.insert(form, id);
+        id
+    }
+
+    fn facts(&self, expr: ExprId) -> Facts {
+        self.facts.get(expr.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// The ranks of the fields that a formula mentions, as bits.
+    pub(crate) fn ranks(&self, expr: ExprId) -> u128 {
+        self.facts(expr).ranks
+    }
+
+    /// Whether the formula could turn out true. May say so of one that cannot.
+    pub(crate) fn can_be_true(&self, expr: ExprId) -> bool {
+        self.facts(expr).can_be_true
+    }
+
+    /// A variable of the field of rank `rank`.
+    pub(crate) fn var(&mut self, var: VarId, rank: u32) -> ExprId {
+        let facts = Facts {
+            ranks: 1_u128.checked_shl(rank).unwrap_or(0),
+            can_be_true: true,
+            can_be_false: true,
+        };
+        self.intern(Form::Var(var), facts)
+    }
+
+    /// Negation.
+    pub(crate) fn not(&mut self, expr: ExprId) -> ExprId {
+        match expr {
+            FALSE => return TRUE,
+            TRUE => return FALSE,
+            UNKNOWN => return UNKNOWN,
+            _ => {}
+        }
+        if let Some(Form::Not(inner)) = self.forms.get(expr.0 as usize) {
+            return *inner;
+        }
+        let facts = self.facts(expr);
+        let facts = Facts {
+            ranks: facts.ranks,
+            can_be_true: facts.can_be_false,
+            can_be_false: facts.can_be_true,
+        };
+        self.intern(Form::Not(expr), facts)
+    }
+
+    /// Conjunction.
+    pub(crate) fn and(&mut self, parts: impl IntoIterator<Item = ExprId>) -> ExprId {
+        self.join(parts, true)
+    }
+
+    /// Disjunction.
+    pub(crate) fn or(&mut self, parts: impl IntoIterator<Item = ExprId>) -> ExprId {
+        self.join(parts, false)
+    }
+
+    fn join(&mut self, parts: impl IntoIterator<Item = ExprId>, and: bool) -> ExprId {
+        let (neutral, absorbing) = if and { (TRUE, FALSE) } else { (FALSE, TRUE) };
+        let mut list: Vec<ExprId> = Vec::new();
+        for part in parts {
+            if part == absorbing {
+                return absorbing;
+            }
+            if part == neutral {
+                continue;
+            }
+            match self.forms.get(part.0 as usize) {
+                Some(Form::And(inner)) if and => list.extend(inner),
+                Some(Form::Or(inner)) if !and => list.extend(inner),
+                _ => list.push(part),
+            }
+        }
+        list.sort_unstable();
+        list.dedup();
+        match list.as_slice() {
+            [] => return neutral,
+            [only] => return *only,
+            _ => {}
+        }
+        let mut facts = Facts {
+            ranks: 0,
+            can_be_true: and,
+            can_be_false: !and,
+        };
+        for part in &list {
+            let part = self.facts(*part);
+            facts.ranks |= part.ranks;
+            if and {
+                facts.can_be_true &= part.can_be_true;
+                facts.can_be_false |= part.can_be_false;
+            } else {
+                facts.can_be_true |= part.can_be_true;
+                facts.can_be_false &= part.can_be_false;
+            }
+        }
+        if !facts.can_be_true && !facts.can_be_false {
+            // Nothing but unknown is left.
+            return UNKNOWN;
+        }
+        let form = if and {
+            Form::And(list.into())
+        } else {
+            Form::Or(list.into())
+        };
+        self.intern(form, facts)
+    }
+
+    /// The variables of fields whose rank is in `ranks`.
+    pub(crate) fn vars(&self, expr: ExprId, ranks: u128, into: &mut Vec<VarId>) {
+        // INVARIANT: formulas nest no deeper than conditions may (`MAX_NESTING`).
+        if self.ranks(expr) & ranks == 0 {
+            return;
+        }
+        match self.forms.get(expr.0 as usize) {
+            Some(Form::Var(var)) => into.push(*var),
+            Some(Form::Not(inner)) => self.vars(*inner, ranks, into),
+            Some(Form::And(parts) | Form::Or(parts)) => {
+                for part in parts {
+                    self.vars(*part, ranks, into);
+                }
+            }
+            Some(Form::False | Form::True | Form::Unknown) | None => {}
+        }
+    }
+
+    /// Gives variables of fields in `ranks` their values; `None`: stays open.
+    pub(crate) fn restrict(
+        &mut self,
+        expr: ExprId,
+        ranks: u128,
+        value: &impl Fn(VarId) -> Option<ExprId>,
+    ) -> ExprId {
+        if self.ranks(expr) & ranks == 0 {
+            return expr;
+        }
+        match self.forms.get(expr.0 as usize).cloned() {
+            Some(Form::Var(var)) => value(var).unwrap_or(expr),
+            Some(Form::Not(inner)) => {
+                let inner = self.restrict(inner, ranks, value);
+                self.not(inner)
+            }
+            Some(Form::And(parts)) => {
+                let parts = self.restrict_all(&parts, ranks, value, FALSE);
+                self.and(parts)
+            }
+            Some(Form::Or(parts)) => {
+                let parts = self.restrict_all(&parts, ranks, value, TRUE);
+                self.or(parts)
+            }
+            Some(Form::False | Form::True | Form::Unknown) | None => expr,
+        }
+    }
+
+    fn restrict_all(
+        &mut self,
+        parts: &[ExprId],
+        ranks: u128,
+        value: &impl Fn(VarId) -> Option<ExprId>,
+        absorbing: ExprId,
+    ) -> Vec<ExprId> {
+        let mut list = Vec::with_capacity(parts.len());
+        for part in parts {
+            let part = self.restrict(*part, ranks, value);
+            list.push(part);
+            if part == absorbing {
+                break;
+            }
+        }
+        list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kleene() {
+        let mut formulas = Formulas::default();
+        let a = formulas.var(VarId(0), 0);
+        let b = formulas.var(VarId(1), 1);
+        let not_a = formulas.not(a);
+        assert_eq!(formulas.not(not_a), a);
+        assert_eq!(formulas.and([a, FALSE]), FALSE);
+        assert_eq!(formulas.and([a, TRUE]), a);
+        assert_eq!(formulas.or([a, TRUE]), TRUE);
+        assert_eq!(formulas.or([UNKNOWN, UNKNOWN]), UNKNOWN);
+        let unknown_or_b = formulas.or([UNKNOWN, b]);
+        assert!(!unknown_or_b.is_decided());
+        // `a or not a` with a unknown is unknown, not true.
+        let excluded = formulas.or([a, not_a]);
+        assert!(!excluded.is_decided());
+        let value = formulas.restrict(excluded, 1, &|_| Some(UNKNOWN));
+        assert_eq!(value, UNKNOWN);
+        let both = formulas.and([a, UNKNOWN]);
+        assert!(!formulas.can_be_true(both));
+    }
+
+    #[test]
+    fn restriction_touches_only_its_field() {
+        let mut formulas = Formulas::default();
+        let a = formulas.var(VarId(0), 0);
+        let b = formulas.var(VarId(1), 1);
+        let both = formulas.and([a, b]);
+        assert_eq!(formulas.restrict(both, 1, &|_| Some(TRUE)), b);
+        assert_eq!(formulas.restrict(both, 2, &|_| Some(FALSE)), FALSE);
+    }
+}

@@ -1,0 +1,252 @@
+//! From the intermediate form to a table image.
+//!
+//! Owns the way from conditions to decision diagrams: variables and formulas
+//! ([`variable`], [`formula`]), classes of field values ([`classify`]), what is
+//! left to decide ([`residual`]), outcomes ([`outcome`]), nodes ([`node`]) and
+//! their construction ([`diagram`]). Bytes are [`crate::emit`]'s. It must know
+//! nothing of source text.
+
+mod classify;
+mod diagram;
+mod error;
+mod formula;
+mod node;
+mod notation;
+mod options;
+mod outcome;
+mod residual;
+mod stats;
+mod variable;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
+
+pub use error::LowerError;
+pub use options::{Limits, LowerOptions, SourceText};
+pub use stats::{FieldStats, GlobStats, HookStats, Stats};
+
+pub(crate) use classify::{ClassifierId, Classifiers, Method};
+pub(crate) use node::{Leads, Node, Nodes, Ref, Survey};
+pub(crate) use outcome::{Outcome, Outcomes};
+
+use classify::Failure;
+use diagram::{Builder, Progress};
+use formula::Formulas;
+use residual::{Model, Residual};
+use variable::{Order, TestForm, TestId, Translator, Variables, is_cached};
+
+use crate::ir::{HookIr, Ir, RuleId};
+
+/// A policy as tables.
+#[derive(Debug, Clone)]
+pub struct TableImage {
+    /// The image, as [`lsmpc_abi::image`] lays it out.
+    pub bytes: Vec<u8>,
+    /// How large it is, and why.
+    pub stats: Stats,
+}
+
+/// Lowers a policy. The same policy gives the same bytes.
+///
+/// # Errors
+///
+/// [`LowerError`], where the tables would be larger than allowed, or look at a
+/// field that they cannot.
+pub fn lower(ir: &Ir, options: &LowerOptions) -> Result<TableImage, LowerError> {
+    let tables = Tables::new(ir, &options.limits)?;
+    crate::emit::emit(ir, &tables, options)
+}
+
+/// Everything that an image is made of.
+#[derive(Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) classifiers: Classifiers,
+    /// The classifier of programs, if any is looked at.
+    pub(crate) exe: Option<ClassifierId>,
+    pub(crate) nodes: Nodes,
+    pub(crate) outcomes: Outcomes,
+    /// In the order of the hooks' numbers.
+    pub(crate) hooks: Vec<HookTable>,
+    variables: Variables,
+}
+
+/// One hook's diagram.
+#[derive(Debug)]
+pub(crate) struct HookTable {
+    pub(crate) hook: HookId,
+    pub(crate) root: Ref,
+    pub(crate) survey: Survey,
+    /// The classifiers of its fields.
+    pub(crate) fields: BTreeMap<FieldId, ClassifierId>,
+}
+
+/// The tests of each field that need a classifier.
+type FieldTests = BTreeMap<FieldId, BTreeSet<TestId>>;
+
+/// A hook ready for its diagram.
+struct Prepared<'ir> {
+    model: Model<'ir>,
+    formulas: Formulas,
+    residual: Residual,
+}
+
+fn prepare<'ir>(
+    ir: &'ir Ir,
+    hook: &'ir HookIr,
+    variables: &mut Variables,
+    order: &Order,
+) -> Result<Prepared<'ir>, LowerError> {
+    let mut formulas = Formulas::default();
+    let mut translator = Translator {
+        ir,
+        variables,
+        formulas: &mut formulas,
+        order,
+    };
+    let (model, residual) = Model::new(hook, &mut translator)?;
+    Ok(Prepared {
+        model,
+        formulas,
+        residual,
+    })
+}
+
+impl Prepared<'_> {
+    fn tests(&self, variables: &Variables) -> FieldTests {
+        let mut vars = Vec::new();
+        for (_, expr) in &self.residual {
+            self.formulas.vars(*expr, u128::MAX, &mut vars);
+        }
+        vars.sort_unstable();
+        vars.dedup();
+        let mut tests = FieldTests::new();
+        for (field, test) in vars.iter().filter_map(|var| variables.get(*var)) {
+            if !variables.form(test).is_some_and(TestForm::is_bits) {
+                tests.entry(field).or_default().insert(test);
+            }
+        }
+        tests
+    }
+
+    /// The first rule whose condition contains one of the tests.
+    fn rule_with(&self, variables: &Variables, test: Option<TestId>) -> Option<RuleId> {
+        self.residual.iter().find_map(|(item, expr)| {
+            let mut vars = Vec::new();
+            self.formulas.vars(*expr, u128::MAX, &mut vars);
+            vars.iter()
+                .any(|var| variables.get(*var).map(|(_, test)| test) == test)
+                .then(|| self.model.rule(*item))
+                .flatten()
+        })
+    }
+}
+
+impl Tables {
+    fn new(ir: &Ir, limits: &Limits) -> Result<Self, LowerError> {
+        let orders = Order::all();
+        let first = orders
+            .first()
+            .ok_or(LowerError::Internal("no order of fields"))?;
+        let mut tables = Self::default();
+        let mut prepared = Vec::new();
+        for hook in &ir.hooks {
+            prepared.push(prepare(ir, hook, &mut tables.variables, first)?);
+        }
+        let tests: Vec<FieldTests> = prepared
+            .iter()
+            .map(|hook| hook.tests(&tables.variables))
+            .collect();
+
+        let cached: BTreeSet<TestId> = tests
+            .iter()
+            .flatten()
+            .filter(|(field, _)| is_cached(**field))
+            .flat_map(|(_, tests)| tests.iter().copied())
+            .collect();
+        let blame = |failure: Failure, variables: &Variables| {
+            let rule = prepared
+                .iter()
+                .find_map(|hook| hook.rule_with(variables, failure.test));
+            failure.error.at(rule)
+        };
+        if !cached.is_empty() {
+            let tests = cached.into_iter().collect();
+            let exe = tables
+                .classifiers
+                .intern(FieldId::Exe, tests, &tables.variables, limits)
+                .map_err(|failure| blame(failure, &tables.variables))?;
+            tables.exe = Some(exe);
+        }
+        let mut by_field = Vec::new();
+        for tests in &tests {
+            let mut fields = BTreeMap::new();
+            for (field, tests) in tests {
+                let id = match tables.exe {
+                    Some(exe) if is_cached(*field) => exe,
+                    _ => {
+                        let tests = tests.iter().copied().collect();
+                        tables
+                            .classifiers
+                            .intern(*field, tests, &tables.variables, limits)
+                            .map_err(|failure| blame(failure, &tables.variables))?
+                    }
+                };
+                fields.insert(*field, id);
+            }
+            by_field.push(fields);
+        }
+        for ((hook, prepared), fields) in ir.hooks.iter().zip(prepared).zip(by_field) {
+            let root = tables.diagram(ir, prepared, &fields, &orders, limits)?;
+            let survey = tables.nodes.survey(root);
+            tables.hooks.push(HookTable {
+                hook: hook.hook,
+                root,
+                survey,
+                fields,
+            });
+        }
+        Ok(tables)
+    }
+
+    /// The diagram of a hook, in the first order of fields that keeps it small.
+    fn diagram(
+        &mut self,
+        ir: &Ir,
+        prepared: Prepared<'_>,
+        by_field: &BTreeMap<FieldId, ClassifierId>,
+        orders: &[Order],
+        limits: &Limits,
+    ) -> Result<Ref, LowerError> {
+        let hook = prepared.model.hook();
+        let mut prepared = Some(prepared);
+        let mut failure = None;
+        for order in orders {
+            let mut hook = match prepared.take() {
+                Some(hook) => hook,
+                None => prepare(ir, hook, &mut self.variables, order)?,
+            };
+            let mut builder = Builder {
+                model: &hook.model,
+                formulas: &mut hook.formulas,
+                variables: &self.variables,
+                order,
+                classifiers: &self.classifiers,
+                by_field,
+                nodes: &mut self.nodes,
+                outcomes: &mut self.outcomes,
+                limits,
+                progress: Progress::default(),
+            };
+            match builder.build(hook.residual) {
+                Ok(root) => return Ok(root),
+                Err(error @ LowerError::TooComplex { .. }) => {
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(failure.unwrap_or(LowerError::Internal("no order of fields")))
+    }
+}
