@@ -2,12 +2,15 @@
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result, ensure};
 
 use super::Suite;
+use crate::actor::Actor;
 use crate::console::Report;
 use crate::machine;
+use crate::tracing::{Decision, End, Traced};
 
 pub(crate) const SUITE: Suite = Suite { name: "smoke", run };
 
@@ -16,6 +19,7 @@ fn run(report: &mut Report, _arguments: &[String]) -> Result<()> {
     report.test("smoke::kernel_has_btf", kernel_has_btf);
     report.test("smoke::bpffs_is_writable", bpffs_is_writable);
     report.test("smoke::loopback_is_up", loopback_is_up);
+    report.test("smoke::actors_act", actors_act);
     report.test("smoke::nothing_is_left_to_reap", || {
         ensure!(
             machine::reap() == 0,
@@ -28,6 +32,71 @@ fn run(report: &mut Report, _arguments: &[String]) -> Result<()> {
         "kernel": machine::release(),
         "lsm": active_lsms()?,
     }))
+}
+
+/// Without a policy everything that suites ask of actors succeeds.
+fn actors_act() -> Result<()> {
+    fs::create_dir_all("/t")?;
+    fs::write("/t/file", "x")?;
+    let mut actor = Actor::start("/t/actor")?;
+    let pid = actor.pid().to_string();
+    let requests: &[&[&str]] = &[
+        &["nothing"],
+        &["open", "/t/file", "rw"],
+        &["open", "/t/file", "wac"],
+        &["mmap", "/t/file", "r", "private"],
+        &["mmap", "/t/file", "rw", "shared"],
+        &["mmap-anonymous", "rx", "private"],
+        &["rename", "/t/file", "/t/other"],
+        &["unlink", "/t/other"],
+        &["connect", "udp", "127.0.0.1", "9"],
+        &["connect", "udp-named", "::1", "9"],
+        &["bind", "tcp", "127.0.0.1", "9009"],
+        &["bind", "tcp-named", "::1", "9009"],
+        &["bind", "unix-stream", "/t/socket"],
+        &["bind", "unix-datagram", "@abstract"],
+        &["kill", &pid, "10"],
+        &["kill", &pid, "0"],
+        &["exec", "/t/actor", "act-once", "nothing"],
+        &["comm", "another"],
+        &["flood", "3", "/init"],
+        &["measure", "/init", "3"],
+        &["unshare", "mount"],
+        &["gids", "0", "1234", "0"],
+        &["uids", "0", "1234", "0"],
+    ];
+    for request in requests {
+        actor.must(request)?;
+    }
+    let mut actor = Actor::start("/t/actor")?;
+    actor.enter("/t/child")?;
+    actor.enter_memory("hidden")?;
+    actor.leave()?;
+    actor.leave()?;
+    actor.become_program("/t/child")?;
+    actor.must(&["chroot", "/t"])?;
+    ensure!(
+        actor.must(&["exec", "/actor", "act-once", "nothing"])?["code"] == 0,
+        "the program failed"
+    );
+    fs::write("/t/tiny", super::enforce::tiny_program())?;
+    fs::set_permissions("/t/tiny", fs::Permissions::from_mode(0o755))?;
+    ensure!(
+        actor.must(&["exec", "/tiny"])?["code"] == 0,
+        "the shortest program failed"
+    );
+    let calls = std::cell::Cell::new(0);
+    let mut traced = Traced::start("/t/tiny", &[])?;
+    let end = traced.run(|_| {
+        calls.set(calls.get() + 1);
+        Decision::Go
+    })?;
+    ensure!(
+        end == End::Exited(0) && calls.get() == 1,
+        "traced: {end:?} after {} calls",
+        calls.get()
+    );
+    Ok(())
 }
 
 fn active_lsms() -> Result<String> {

@@ -118,7 +118,7 @@ fn by_signal(site: &Site) -> String {
 }
 
 /// The shortest program there is: `exit(0)`.
-pub(super) fn tiny_program() -> Vec<u8> {
+pub(in crate::suites) fn tiny_program() -> Vec<u8> {
     const CODE: &[u8] = &[0x31, 0xff, 0xb8, 0x3c, 0, 0, 0, 0x0f, 0x05];
     const ENTRY: u64 = 0x40_0078;
     let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();

@@ -22,6 +22,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
 
+pub(super) use self::case::tiny_program;
 use self::case::{ACTOR, Case, GROUND, Site, Slot, TARGET};
 use super::Suite;
 use crate::actor::Actor;
