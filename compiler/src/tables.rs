@@ -62,6 +62,15 @@ impl Tables {
     ///
     /// [`TablesError`]
     pub fn evaluate(&self, event: &Event) -> Result<Answer, TablesError> {
+        self.evaluate_numbered(event).map(|(_, answer)| answer)
+    }
+
+    /// Answers an event, with the outcome's number.
+    ///
+    /// # Errors
+    ///
+    /// [`TablesError`]
+    pub fn evaluate_numbered(&self, event: &Event) -> Result<(u32, Answer), TablesError> {
         if let Some(scope) = event.inherited.first() {
             return Err(TablesError::UnknownScope(scope.clone()));
         }
@@ -71,7 +80,7 @@ impl Tables {
         }
         let number =
             decide(&self.image, event.hook as u16, &mut source).map_err(TablesError::Fault)?;
-        self.answer(number)
+        Ok((number, self.answer(number)?))
     }
 
     /// What an outcome means.
