@@ -1,20 +1,149 @@
 //! Resolution and checking: from syntax trees to the typed form.
+//!
+//! Owns what LANGUAGE §2–§4 and §6 say about names, types and statements. It must
+//! not know how the policy is enforced, except for the catalogue's word on what
+//! can be; analyses that compare rules with one another belong after it.
+
+mod account;
+mod address;
+mod annotation;
+mod collect;
+mod condition;
+mod constant;
+mod lets;
+mod literal;
+mod module;
+mod names;
+mod operand;
+mod pattern;
+mod rule;
+mod scope;
+mod testing;
+
+use std::collections::HashMap;
 
 use lsmpc_syntax::ast::File;
+use lsmpc_syntax::{Span, Spanned};
 
-use crate::diagnostic::Diagnostic;
-use crate::hir::Hir;
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::hir::{FieldRef, FieldTest, Hir, Place};
 use crate::options::Options;
 use crate::source::SourceMap;
+use lets::{LetId, Lets};
+use module::ModuleNotes;
+use operand::SetUse;
 
 /// What checking finds out.
 #[derive(Debug, Default)]
 pub(crate) struct Checked {
+    /// Whole only if there are no errors.
     pub(crate) hir: Hir,
+    /// In no particular order, possibly repeated.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// Checks all files of a policy.
-pub(crate) fn check(_sources: &SourceMap, _files: &[File], _options: &Options) -> Checked {
-    Checked::default()
+pub(crate) fn check(sources: &SourceMap, files: &[File], options: &Options) -> Checked {
+    let mut checker = Checker {
+        sources,
+        options,
+        diagnostics: Vec::new(),
+        lets: Lets::default(),
+        scope: None,
+        via: Vec::new(),
+        silenced: Vec::new(),
+        let_sets: HashMap::new(),
+        nodes: 0,
+        ids: HashMap::new(),
+        notes: Vec::new(),
+        hir: Hir::default(),
+    };
+    checker.policy(files);
+    Checked {
+        hir: checker.hir,
+        diagnostics: checker.diagnostics,
+    }
 }
+
+struct Checker<'a> {
+    sources: &'a SourceMap,
+    options: &'a Options,
+    diagnostics: Vec<Diagnostic>,
+    lets: Lets<'a>,
+    /// The scope whose names are visible, if any.
+    scope: Option<usize>,
+    /// Where the `let`s that are being looked into are used, the outermost first.
+    via: Vec<Span>,
+    /// Codes that the rule at hand does not want to hear.
+    silenced: Vec<Code>,
+    /// Sets of `let`s, as tests of a field.
+    let_sets: HashMap<(LetId, FieldRef, SetUse), Option<FieldTest>>,
+    /// Conditions of the whole policy, after `let`s are put in.
+    nodes: u64,
+    /// `@id`s so far.
+    ids: HashMap<String, Span>,
+    /// One for each module of `hir`.
+    notes: Vec<ModuleNotes>,
+    hir: Hir,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        if diagnostic.severity != Severity::Error && self.silenced.contains(&diagnostic.code) {
+            return;
+        }
+        if let Some(&span) = self.via.last() {
+            diagnostic = diagnostic.also(span, "used here");
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Reports what the checker understands and nothing enforces yet.
+    fn not_enforceable(&mut self, what: &str, span: Span) {
+        self.report(
+            Diagnostic::new(
+                Code::NotEnforceable,
+                format!("{what} is understood, but this version cannot enforce it"),
+                span,
+                "not enforced by this version",
+            )
+            .help("leave it out: a policy is enforced as it is written or not at all"),
+        );
+    }
+
+    /// Where a span begins, for reports.
+    fn place(&self, span: Span) -> Place {
+        let Some(file) = self.sources.get(span.file) else {
+            return Place::default();
+        };
+        let position = file.position(span.start);
+        Place {
+            file: file.relative().to_owned(),
+            line: position.line,
+            column: position.column,
+        }
+    }
+
+    /// What stands at a span, in quotes for a message, shortened.
+    fn quoted(&self, span: Span) -> String {
+        let text = self.sources.snippet(span).unwrap_or_default();
+        let line = text.lines().next().unwrap_or_default();
+        let short: String = line.chars().take(40).collect();
+        if short.len() == text.len() {
+            format!("`{short}`")
+        } else {
+            format!("`{short}…`")
+        }
+    }
+}
+
+/// A statement's keyword: the first bytes of its span.
+fn keyword<T>(statement: &Spanned<T>, word: &str) -> Span {
+    let length = u32::try_from(word.len()).unwrap_or_default();
+    let start = statement.span.start;
+    Span::new(statement.span.file, start, start.saturating_add(length))
+}
+
+#[cfg(test)]
+mod tests;

@@ -93,6 +93,8 @@ pub struct Rule {
     pub place: Place,
     /// What it does.
     pub effect: Effect,
+    /// The effect's keyword, and `with ERRNO`.
+    pub effect_span: Span,
     /// Without duplicates, in source order.
     pub hooks: Vec<Spanned<HookId>>,
     /// `when`
