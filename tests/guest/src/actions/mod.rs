@@ -5,7 +5,7 @@
 //! standard input, each a JSON array of words on one line, and answers each
 //! with one JSON object: `{"errno":0}`, `{"errno":1,"at":"open"}` when the call
 //! of that name failed, with `"value"` where a request asks for something.
-//! `PROGRAM act-once WORDS…` does one request and exits.
+//! `PROGRAM act-once WORDS…` does one request, and its exit code is the errno.
 //!
 //! One actor can *enter* another program: it starts it, hands over its input
 //! and output, and answers again when that one has ended.
@@ -78,9 +78,12 @@ pub(crate) fn run_if_asked() -> Option<ExitCode> {
         Some("act") => Some(serve()),
         Some("act-once") => {
             let words: Vec<String> = arguments.collect();
-            let answer = Actor::default().answer(&words);
-            say(&answer);
-            Some(ExitCode::SUCCESS)
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            // Says nothing: its output may be another actor's.
+            Some(match Actor::default().act(&words) {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(failed) => ExitCode::from(u8::try_from(failed.errno).unwrap_or(u8::MAX)),
+            })
         }
         // A script's interpreter is given the script's path: the script's text
         // is its request.
