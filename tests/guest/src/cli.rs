@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use lsmpc_runtime::{ApplyOptions, Runtime};
 use serde_json::Value;
 
 /// Where the tool is.
@@ -87,16 +88,28 @@ pub(crate) fn apply(text: &str) -> Result<()> {
     Ok(())
 }
 
-/// The same with another object of hook programs, a broken one for instance.
-pub(crate) fn apply_with(object: Option<&str>, text: &str) -> Result<()> {
-    let Some(object) = object else {
+/// Compiles a policy to the bytes of its image.
+pub(crate) fn build(text: &str) -> Result<Vec<u8>> {
+    let source = policy_file(text)?;
+    let image = source.replace(".lsmp", ".img");
+    lsmpc(&["build", &source, "-o", &image])?.expect_code(0)?;
+    fs::read(&image).with_context(|| format!("reading {image}"))
+}
+
+/// Where a deliberately broken object of hook programs is.
+pub(crate) fn variant(name: &str) -> String {
+    format!("/objects/variants/{name}.bpf.o")
+}
+
+/// Puts a policy in force with a broken object, if one is named.
+pub(crate) fn apply_with(broken: Option<&str>, text: &str) -> Result<()> {
+    let Some(name) = broken else {
         return apply(text);
     };
-    let path = policy_file(text)?;
-    let object = format!("/objects/variants/{object}.bpf.o");
-    lsmpc(&["apply", "--object", &object, &path])?
-        .expect_code(0)
-        .with_context(|| format!("applying {text:?} with {object}"))?;
+    Runtime::default()
+        .with_object(variant(name))
+        .apply(&build(text)?, &ApplyOptions::default(), |_| {})
+        .with_context(|| format!("applying {text:?} with {name}"))?;
     Ok(())
 }
 

@@ -65,7 +65,7 @@ fn second_apply() -> Result<()> {
     let path = cli::policy_file(OTHER)?;
     lsmpc(&["apply", &path])?
         .expect_code(2)?
-        .expect_words(&["another", "apply"])?;
+        .expect_words(&["another lsmpc", "wait"])?;
     policy_holds()?;
     first.kill()?;
     policy_holds()?;

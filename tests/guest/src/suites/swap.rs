@@ -24,7 +24,7 @@ use serde_json::json;
 use super::Suite;
 use crate::actor::Actor;
 use crate::bpf;
-use crate::cli::{self, lsmpc};
+use crate::cli;
 use crate::console::Report;
 use crate::machine;
 
@@ -48,14 +48,6 @@ fn policy(which: usize) -> String {
         text += &format!("{effect} file_open when path == \"{path}\"\n");
     }
     text
-}
-
-/// Compiles a policy to the bytes of its image.
-fn image(which: usize) -> Result<Vec<u8>> {
-    let source = cli::policy_file(&policy(which))?;
-    let target = format!("/run/policies/{which}.img");
-    lsmpc(&["build", &source, "-o", &target])?.expect_code(0)?;
-    fs::read(&target).with_context(|| format!("reading {target}"))
 }
 
 /// What records said: how often per epoch, path, return value and outcome.
@@ -113,12 +105,12 @@ struct Observed {
 fn observe(swaps: u32, variant: Option<&str>, report: &mut Report) -> Result<Observed> {
     let mut runtime = Runtime::default();
     if let Some(variant) = variant {
-        runtime = runtime.with_object(format!("/objects/variants/{variant}.bpf.o"));
+        runtime = runtime.with_object(cli::variant(variant));
     }
     let mut options = ApplyOptions::default();
     options.rate = 0;
     options.event_bytes = 1 << 23;
-    let images = [image(0)?, image(1)?];
+    let images = [cli::build(&policy(0))?, cli::build(&policy(1))?];
     let mut epochs = BTreeMap::new();
     let first = runtime.apply(&images[0], &options, |_| {})?;
     epochs.insert(first.epoch, 0);
