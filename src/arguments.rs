@@ -1,0 +1,101 @@
+//! The command line. Each subcommand's own arguments stand in its file under
+//! [`crate::commands`]; what several share stands here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use lsmpc_compiler::KernelVersion;
+
+use crate::commands::{
+    apply, build, check, completions, doctor, eval, events, explain, hooks, remove, show, status,
+};
+use crate::output::{Color, Format};
+
+/// Check, build and enforce BPF LSM policies.
+///
+/// A policy is one or more .lsmp files. `lsmpc` checks it, turns it into tables
+/// and has programs in the kernel enforce them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lsmpc",
+    version,
+    max_term_width = 100,
+    propagate_version = false,
+    after_help = "\
+Examples:
+  lsmpc check policy.lsmp                     is it right?
+  lsmpc eval policy.lsmp --events events.jsonl   what would it do?
+  sudo lsmpc apply policy.lsmp                enforce it
+  sudo lsmpc events --follow                  watch it
+
+Exit codes:
+  0  done
+  1  the policy has errors, or an event given to `eval` is bad
+  2  wrong usage, or the machine cannot do it"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to colour
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value_t,
+        hide_possible_values = false
+    )]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Check(check::Check),
+    Build(build::Build),
+    Eval(eval::Eval),
+    Apply(apply::Apply),
+    Status(status::Status),
+    Events(events::Events),
+    Show(show::Show),
+    Remove(remove::Remove),
+    Hooks(hooks::Hooks),
+    Explain(explain::Explain),
+    Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+}
+
+/// How data is written.
+#[derive(Debug, Args)]
+pub(crate) struct FormatArgument {
+    /// For people, or one JSON object a line
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) format: Format,
+}
+
+/// What changes how sources are read and checked.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Checking")]
+pub(crate) struct CompileArguments {
+    /// Check against a kernel of this version, too (such as 6.1)
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) kernel: Option<KernelVersion>,
+
+    /// Warn about rules without @id
+    #[arg(long)]
+    pub(crate) strict: bool,
+
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub(crate) deny_warnings: bool,
+
+    /// Let files be included from outside the root file's directory
+    #[arg(long)]
+    pub(crate) allow_outside: bool,
+
+    /// Look names of users and groups up in FILE, not on this machine
+    ///
+    /// Lines are `user NAME ID` and `group NAME ID`; `#` begins a comment.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) users: Option<PathBuf>,
+}

@@ -1,0 +1,210 @@
+//! `lsmpc apply`: have the kernel enforce a policy.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use lsmpc_abi::hook::HookId;
+use lsmpc_runtime::{Applied, ApplyOptions, Error, Header, Runtime, TRACKERS, Unsupported};
+
+use super::Outcome;
+use crate::arguments::CompileArguments;
+use crate::failure::Failure;
+use crate::machine::PinsArgument;
+use crate::output::{Output, Style, Terminal, paint};
+use crate::policy::Input;
+use crate::render::text;
+
+/// Have the kernel enforce a policy, in place of the one in force.
+///
+/// The change happens at once, for all hooks together, between two events. If
+/// anything fails, what was in force stays in force. The policy stays until it is
+/// replaced, removed, or the machine reboots; no process has to keep running.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  sudo lsmpc apply --dry-run policy.lsmp      what would change?
+  sudo lsmpc apply policy.lsmp
+  sudo lsmpc apply policy.img                 an image made by `lsmpc build`
+
+Exit codes: 0 it is in force (or would be, with --dry-run), 1 the policy has errors,
+2 the machine cannot enforce it; what was in force still is.")]
+pub(crate) struct Apply {
+    /// The policy's files, or one image made by `lsmpc build`
+    #[arg(required = true, value_name = "POLICY|IMAGE")]
+    policy: Vec<PathBuf>,
+
+    /// Check everything and say what would change, but change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    /// Enforce what this kernel can, and list what it cannot
+    #[arg(long)]
+    best_effort: bool,
+
+    /// Set up new programs beside those in force, then drop the old ones
+    ///
+    /// For an upgrade to another version of the table format, or another size of
+    /// the event buffer. No moment is without a policy.
+    #[arg(long)]
+    replace: bool,
+
+    /// Bytes of the event buffer (a power of two), when it is made
+    #[arg(long, value_name = "BYTES")]
+    event_buffer: Option<u32>,
+
+    /// Most records a second of one rule; 0 for no limit
+    #[arg(long, value_name = "RECORDS")]
+    rate: Option<u32>,
+
+    /// How many seconds to wait for the kernel to detach programs
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    wait: u64,
+
+    #[command(flatten)]
+    pins: PinsArgument,
+
+    #[command(flatten)]
+    compile: CompileArguments,
+}
+
+impl Apply {
+    pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
+        let input = Input::read(&self.policy, &self.compile)?;
+        if let Input::Policy(policy) = &input {
+            policy.show_diagnostics(terminal);
+            match policy.outcome(self.compile.deny_warnings) {
+                Outcome::Done => {}
+                other => return Ok(other),
+            }
+        }
+        let image = input.image()?;
+        let runtime = self.pins.runtime();
+        let mut output = Output::new();
+        if self.dry_run {
+            output.text(self.rehearse(&runtime, image, terminal)?)?;
+        } else {
+            let applied = runtime.apply(image, &self.options(), |_| {})?;
+            output.text(told(&applied, terminal.stdout))?;
+        }
+        output.flush()?;
+        Ok(Outcome::Done)
+    }
+
+    fn options(&self) -> ApplyOptions {
+        let mut options = ApplyOptions::default();
+        options.best_effort = self.best_effort;
+        options.replace = self.replace;
+        options.detach_timeout = Duration::from_secs(self.wait);
+        if let Some(bytes) = self.event_buffer {
+            options.event_bytes = bytes;
+        }
+        if let Some(rate) = self.rate {
+            options.rate = rate;
+        }
+        options
+    }
+
+    /// All that `apply` checks, and what it would change.
+    fn rehearse(
+        &self,
+        runtime: &Runtime,
+        image: &[u8],
+        terminal: Terminal,
+    ) -> Result<String, Failure> {
+        let header = Header::read(image)?;
+        let preflight = runtime.preflight();
+        if !preflight.passed() {
+            return Err(Error::Preflight(Box::new(preflight)).into());
+        }
+        let left_out = runtime.unsupported(&header.hooks)?;
+        if !left_out.is_empty() && !self.best_effort {
+            return Err(Error::NotEnforceable(left_out).into());
+        }
+        let attached: Vec<String> = runtime
+            .status()?
+            .hooks
+            .into_iter()
+            .map(|hook| hook.hook)
+            .collect();
+        let wanted: Vec<String> = header
+            .hooks
+            .iter()
+            .filter(|hook| !left_out.iter().any(|one| one.hook == **hook))
+            .map(|hook| hook.name())
+            .chain(TRACKERS.iter().copied())
+            .map(str::to_owned)
+            .collect();
+        let (keep, attach): (Vec<String>, Vec<String>) = wanted
+            .iter()
+            .cloned()
+            .partition(|hook| attached.contains(hook));
+        let detach: Vec<String> = attached
+            .into_iter()
+            .filter(|hook| !wanted.contains(hook))
+            .collect();
+        let mut shown = String::new();
+        for (word, hooks) in [("attach", attach), ("keep", keep), ("detach", detach)] {
+            if !hooks.is_empty() {
+                shown.push_str(&format!("would {word}: {}\n", hooks.join(", ")));
+            }
+        }
+        shown.push_str(&not_enforced(&left_out, terminal.stdout));
+        shown.push_str(&format!(
+            "{}: {} could be put in force; nothing was changed\n",
+            paint(terminal.stdout, Style::Green, "ok"),
+            text::bytes(image.len())
+        ));
+        Ok(shown)
+    }
+}
+
+/// What was done.
+fn told(applied: &Applied, color: bool) -> String {
+    let mut shown = String::new();
+    for left in &applied.recovered {
+        shown.push_str(&format!("recovered: {left}\n"));
+    }
+    for (word, hooks) in [
+        ("attached", &applied.attached),
+        ("detached", &applied.detached),
+        ("still detaching", &applied.detach_pending),
+    ] {
+        if !hooks.is_empty() {
+            shown.push_str(&format!("{word}: {}\n", hooks.join(", ")));
+        }
+    }
+    if applied.older_programs {
+        shown.push_str(
+            "note: the programs in force are those of another build; --replace renews them\n",
+        );
+    }
+    shown.push_str(&not_enforced(&applied.not_enforced, color));
+    let names: Vec<&str> = applied
+        .hooks
+        .iter()
+        .map(|hook: &HookId| hook.name())
+        .collect();
+    shown.push_str(&format!(
+        "{}: policy {} enforced on {} ({})\n",
+        paint(color, Style::Green, "in force"),
+        applied.epoch,
+        text::count(names.len(), "hook"),
+        names.join(", ")
+    ));
+    shown
+}
+
+fn not_enforced(left_out: &[Unsupported], color: bool) -> String {
+    left_out
+        .iter()
+        .map(|one| {
+            format!(
+                "{}: {}: {}\n",
+                paint(color, Style::Yellow, "not enforced"),
+                one.hook.name(),
+                one.reason
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! `lsmpc check`: is the policy right?
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lsmpc_compiler::lower::Stats;
+
+use super::Outcome;
+use crate::arguments::{CompileArguments, FormatArgument};
+use crate::failure::Failure;
+use crate::output::{Format, Output, Style, Terminal, paint};
+use crate::policy::Policy;
+use crate::render::{Tally, human_diagnostics, json_diagnostic, text};
+
+/// Check a policy and say what is wrong with it.
+///
+/// Needs no kernel and no privileges. Several files, and all that they include,
+/// make one policy.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lsmpc check policy.lsmp
+  lsmpc check --strict --deny-warnings --kernel 6.1 policy.lsmp
+  lsmpc check --stats policy.lsmp             what does it cost?
+  lsmpc check --format json policy.lsmp       for editors and CI
+
+Exit codes: 0 no errors, 1 errors (or warnings, with --deny-warnings), 2 a file cannot be read.")]
+pub(crate) struct Check {
+    /// The policy's files
+    #[arg(required = true, value_name = "POLICY")]
+    policy: Vec<PathBuf>,
+
+    /// Say what the tables cost: classes, bytes, worst case per hook
+    #[arg(long)]
+    stats: bool,
+
+    #[command(flatten)]
+    format: FormatArgument,
+
+    #[command(flatten)]
+    compile: CompileArguments,
+}
+
+impl Check {
+    pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
+        let policy = Policy::compile(&self.policy, &self.compile)?;
+        let mut output = Output::new();
+        match self.format.format {
+            Format::Human => {
+                let text = human_diagnostics(&policy.diagnostics, &policy.sources, terminal.stdout);
+                output.text(text)?;
+                output.line(summary(&policy, terminal.stdout))?;
+                if let (true, Some(stats)) = (self.stats, policy.stats()) {
+                    output.line("")?;
+                    output.text(table(stats))?;
+                }
+            }
+            Format::Json => {
+                for diagnostic in &policy.diagnostics {
+                    output.json(&json_diagnostic(diagnostic, &policy.sources))?;
+                }
+                if let (true, Some(stats)) = (self.stats, policy.stats()) {
+                    output.json(&serde_json::json!({ "stats": stats }))?;
+                }
+            }
+        }
+        output.flush()?;
+        Ok(policy.outcome(self.compile.deny_warnings))
+    }
+}
+
+/// `ok: 12 rules, 3 hooks, 20 KiB image` or `2 errors, 1 warning`.
+fn summary(policy: &Policy, color: bool) -> String {
+    let tally = Tally::of(&policy.diagnostics);
+    let Some(stats) = policy.stats().filter(|_| tally.errors == 0) else {
+        return paint(color, Style::Red, tally.text());
+    };
+    let mut line = format!(
+        "{}: {}, {}, {} image",
+        paint(color, Style::Green, "ok"),
+        text::count(stats.rules, "rule"),
+        text::count(stats.hooks.len(), "hook"),
+        text::bytes(stats.bytes),
+    );
+    if tally != Tally::default() {
+        line = format!("{line}; {}", paint(color, Style::Yellow, tally.text()));
+    }
+    line
+}
+
+/// The costs for people.
+fn table(stats: &Stats) -> String {
+    let mut rows = vec![
+        ["HOOK", "STEPS", "NODES", "OUTCOMES", "CLASSES"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    for hook in &stats.hooks {
+        let classes: Vec<String> = hook
+            .fields
+            .iter()
+            .filter(|field| field.classes != 0)
+            .map(|field| format!("{} {}", field.field, field.classes))
+            .collect();
+        rows.push(vec![
+            hook.hook.to_owned(),
+            hook.worst_steps.to_string(),
+            hook.nodes.to_string(),
+            hook.outcomes.to_string(),
+            classes.join(", "),
+        ]);
+    }
+    let mut shown = text::columns(&rows);
+    shown.push_str(&format!(
+        "\nimage: {}: {} of tables ({} a rule), {} of report\n\
+         paths: {}, {}; {} with {}\n",
+        text::bytes(stats.bytes),
+        text::bytes(stats.table_bytes),
+        text::bytes(stats.bytes_per_rule),
+        text::bytes(stats.report_bytes),
+        text::count(stats.states, "state"),
+        text::count(stats.edges, "edge"),
+        text::count(stats.automata, "byte automaton"),
+        text::count(stats.automaton_states, "state"),
+    ));
+    if !stats.costliest_globs.is_empty() {
+        shown.push_str("\nglobs that take part in most states:\n");
+        for glob in &stats.costliest_globs {
+            shown.push_str(&format!(
+                "  {:>8}  {}\n",
+                glob.states,
+                text::harmless(&glob.glob)
+            ));
+        }
+    }
+    shown
+}

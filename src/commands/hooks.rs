@@ -1,0 +1,203 @@
+//! `lsmpc hooks`: what a policy can be about.
+
+use clap::Args;
+use lsmpc_abi::catalogue::{self, FieldInfo, HookInfo, OLDEST_KERNEL, Since};
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
+use serde_json::{Value, json};
+
+use super::Outcome;
+use crate::arguments::FormatArgument;
+use crate::failure::Failure;
+use crate::output::{Format, Output, Style, Terminal, paint};
+use crate::render::text;
+
+/// List the hooks, or the fields of one.
+///
+/// Hooks are spelled as in the kernel. Those not enforced by this version are
+/// understood and refused.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  lsmpc hooks                     all hooks
+  lsmpc hooks --enforced          those that this version enforces
+  lsmpc hooks file_open           its fields, their types and values
+  lsmpc hooks --format json       everything, one object a line")]
+pub(crate) struct Hooks {
+    /// A hook, as the kernel spells it
+    #[arg(value_name = "HOOK")]
+    hook: Option<String>,
+
+    /// Only those that this version enforces
+    #[arg(long, conflicts_with = "hook")]
+    enforced: bool,
+
+    #[command(flatten)]
+    format: FormatArgument,
+}
+
+impl Hooks {
+    pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
+        let one = self.hook.as_deref().map(find).transpose()?;
+        let mut output = Output::new();
+        match (self.format.format, one) {
+            (Format::Human, None) => output.text(self.overview(terminal.stdout))?,
+            (Format::Human, Some(hook)) => output.text(page(hook, terminal.stdout))?,
+            (Format::Json, Some(hook)) => output.json(&as_json(hook))?,
+            (Format::Json, None) => {
+                for hook in self.chosen() {
+                    output.json(&as_json(hook))?;
+                }
+            }
+        }
+        output.flush()?;
+        Ok(Outcome::Done)
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &'static HookInfo> {
+        let enforced = self.enforced;
+        catalogue::hooks()
+            .iter()
+            .filter(move |hook| hook.lowered || !enforced)
+    }
+
+    fn overview(&self, color: bool) -> String {
+        let mut rows = vec![
+            ["HOOK", "KERNEL", "ENFORCED", "WHEN"]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
+        for hook in self.chosen() {
+            rows.push(vec![
+                hook.id.name().to_owned(),
+                since(hook.since),
+                if hook.lowered { "yes" } else { "no" }.to_owned(),
+                hook.description.to_owned(),
+            ]);
+        }
+        let table = text::columns(&rows);
+        let (head, rest) = table.split_once('\n').unwrap_or((&table, ""));
+        format!("{}\n{rest}", paint(color, Style::Bold, head))
+    }
+}
+
+fn find(name: &str) -> Result<&'static HookInfo, Failure> {
+    if let Some(id) = HookId::from_name(name) {
+        return Ok(catalogue::hook(id));
+    }
+    let near: Vec<&str> = HookId::ALL
+        .iter()
+        .map(|hook| hook.name())
+        .filter(|known| known.contains(name) || name.contains(known))
+        .collect();
+    let help = if near.is_empty() {
+        "`lsmpc hooks` lists them".to_owned()
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    };
+    Err(Failure::new("LSMP4906", format!("there is no hook `{name}`")).help(help))
+}
+
+/// One hook for people.
+fn page(hook: &HookInfo, color: bool) -> String {
+    let enforced = if hook.lowered {
+        "enforced".to_owned()
+    } else {
+        "understood, not enforced by this version".to_owned()
+    };
+    let mut page = format!(
+        "{}: {}\nLinux {} and newer; {enforced}\n",
+        paint(color, Style::Bold, hook.id.name()),
+        hook.description,
+        since(hook.since)
+    );
+    page.push_str("\nFields of the object:\n");
+    page.push_str(&fields(hook.fields.iter().copied()));
+    if hook.has(FieldId::Path) {
+        let both = if hook.has(FieldId::NewPath) {
+            "`path` or `new_path`: one of them fits"
+        } else {
+            "the same as `path`"
+        };
+        page.push_str(&format!("  any_path  path  {both}\n"));
+    }
+    page.push_str("\nFields of the subject, in every hook:\n");
+    page.push_str(&fields(
+        FieldId::ALL
+            .iter()
+            .copied()
+            .filter(|field| field.is_subject()),
+    ));
+    page
+}
+
+fn fields(ids: impl Iterator<Item = FieldId>) -> String {
+    let mut listed: Vec<&FieldInfo> = Vec::new();
+    let rows: Vec<Vec<String>> = ids
+        .map(|id| {
+            let field = catalogue::field(id);
+            listed.push(field);
+            let note = if field.lowered { "" } else { " (not enforced)" };
+            vec![
+                format!("  {}", id.name()),
+                field.ty.name().to_owned(),
+                format!("{}{note}", field.description),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return "  none\n".to_owned();
+    }
+    let mut text = String::new();
+    for (line, field) in text::columns(&rows).lines().zip(listed) {
+        text.push_str(line);
+        text.push('\n');
+        if !field.enumerators.is_empty() {
+            let names: Vec<&str> = field.enumerators.iter().map(|known| known.name).collect();
+            text.push_str(&text::wrapped(&names.join(" "), 6, 96));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// One hook for programs.
+fn as_json(hook: &HookInfo) -> Value {
+    let subject = FieldId::ALL.iter().copied().filter(|id| id.is_subject());
+    let fields: Vec<Value> = hook
+        .fields
+        .iter()
+        .copied()
+        .chain(subject)
+        .map(|id| {
+            let field = catalogue::field(id);
+            let enumerators: serde_json::Map<String, Value> = field
+                .enumerators
+                .iter()
+                .map(|known| (known.name.to_owned(), known.value.into()))
+                .collect();
+            json!({
+                "name": id.name(),
+                "of": if id.is_subject() { "subject" } else { "object" },
+                "type": field.ty.name(),
+                "description": field.description,
+                "kernel": since(field.since.max(hook.since)),
+                "enforced": field.lowered && hook.lowered,
+                "enumerators": enumerators,
+            })
+        })
+        .collect();
+    json!({
+        "hook": hook.id.name(),
+        "description": hook.description,
+        "kernel": since(hook.since),
+        "enforced": hook.lowered,
+        "any_path": hook.has(FieldId::Path),
+        "fields": fields,
+    })
+}
+
+fn since(since: Option<Since>) -> String {
+    let (major, minor) = since.unwrap_or(OLDEST_KERNEL);
+    format!("{major}.{minor}")
+}

@@ -1,0 +1,256 @@
+//! From files on the command line to a checked policy, or an image.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use lsmpc_abi::image::MAGIC;
+use lsmpc_compiler::code::Code;
+use lsmpc_compiler::diagnostic::Diagnostic;
+use lsmpc_compiler::hir::Hir;
+use lsmpc_compiler::ir::{Ir, RuleId};
+use lsmpc_compiler::lower::{LowerError, LowerOptions, SourceText, Stats, TableImage, lower};
+use lsmpc_compiler::source::SourceMap;
+use lsmpc_compiler::{Options, UserDb, analyse};
+use lsmpc_syntax::Span;
+
+use crate::arguments::CompileArguments;
+use crate::commands::Outcome;
+use crate::failure::Failure;
+use crate::output::Terminal;
+use crate::render::{Tally, human_diagnostics};
+use crate::sources::Disk;
+
+/// A policy that was read and checked.
+pub(crate) struct Policy {
+    pub(crate) sources: SourceMap,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Its meaning; absent if there are errors.
+    pub(crate) hir: Option<Hir>,
+    /// Its tables; absent if there are errors.
+    pub(crate) tables: Option<TableImage>,
+}
+
+impl Policy {
+    /// Reads, checks and lowers.
+    pub(crate) fn compile(
+        files: &[PathBuf],
+        arguments: &CompileArguments,
+    ) -> Result<Self, Failure> {
+        let analysis = analyse(files, &Disk, &options(arguments)?);
+        let mut policy = Self {
+            sources: analysis.sources,
+            diagnostics: analysis.diagnostics,
+            hir: analysis.hir,
+            tables: None,
+        };
+        if let Some(ir) = &analysis.ir {
+            let options = LowerOptions {
+                sources: policy.texts(),
+                ..LowerOptions::default()
+            };
+            match lower(ir, &options) {
+                Ok(tables) => policy.tables = Some(tables),
+                Err(error) => {
+                    let diagnostic = too_much(&error, ir, &policy.sources);
+                    policy.diagnostics.push(diagnostic);
+                }
+            }
+        }
+        Ok(policy)
+    }
+
+    /// The image, if there are no errors.
+    pub(crate) fn image(&self) -> Option<&[u8]> {
+        self.tables.as_ref().map(|tables| tables.bytes.as_slice())
+    }
+
+    /// What the tables cost, if there are no errors.
+    pub(crate) fn stats(&self) -> Option<&Stats> {
+        self.tables.as_ref().map(|tables| &tables.stats)
+    }
+
+    /// What the diagnostics come to.
+    pub(crate) fn outcome(&self, deny_warnings: bool) -> Outcome {
+        let tally = Tally::of(&self.diagnostics);
+        // A file on the command line that is not there is no mistake in a policy.
+        let unreadable = self
+            .diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.code == Code::Unreadable && diagnostic.primary.is_none());
+        if unreadable {
+            Outcome::Impossible
+        } else if tally.errors != 0 || (deny_warnings && tally.warnings != 0) {
+            Outcome::Found
+        } else {
+            Outcome::Done
+        }
+    }
+
+    /// Shows the diagnostics on standard error, with a summary if there are any.
+    pub(crate) fn show_diagnostics(&self, terminal: Terminal) {
+        if self.diagnostics.is_empty() {
+            return;
+        }
+        eprint!(
+            "{}{}\n",
+            human_diagnostics(&self.diagnostics, &self.sources, terminal.stderr),
+            Tally::of(&self.diagnostics).text()
+        );
+    }
+
+    fn texts(&self) -> Vec<SourceText> {
+        self.sources
+            .iter()
+            .map(|(_, file)| SourceText {
+                name: file.relative().to_owned(),
+                text: file.text().to_owned(),
+            })
+            .collect()
+    }
+}
+
+fn options(arguments: &CompileArguments) -> Result<Options, Failure> {
+    let users = match &arguments.users {
+        None => {
+            // Where one is missing, no name is known: a policy that uses one then
+            // says so.
+            let read = |path: &str| std::fs::read(path).unwrap_or_default();
+            UserDb::from_passwd(&read("/etc/passwd"), &read("/etc/group"))
+        }
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                Failure::new(
+                    "LSMP4901",
+                    format!("cannot read {}: {error}", path.display()),
+                )
+                .help("--users takes a file of lines `user NAME ID` and `group NAME ID`")
+            })?;
+            UserDb::from_list(&text).map_err(|error| {
+                Failure::new("LSMP4903", format!("{}: {error}", path.display()))
+                    .help("write `user NAME ID` or `group NAME ID`, one a line")
+            })?
+        }
+    };
+    Ok(Options {
+        kernel: arguments.kernel,
+        strict: arguments.strict,
+        allow_outside: arguments.allow_outside,
+        users,
+    })
+}
+
+/// Why a policy cannot be lowered, at the rule that costs most.
+fn too_much(error: &LowerError, ir: &Ir, sources: &SourceMap) -> Diagnostic {
+    let (code, help) = match error {
+        LowerError::TooComplex { .. } => (
+            Code::TooManyClasses,
+            "use fewer fields in one rule, or split what it says over several rules",
+        ),
+        LowerError::GlobTooCostly { .. } => (
+            Code::GlobTooCostly,
+            "name the directories, or use fewer `**` and `*` in one glob",
+        ),
+        LowerError::TooManyValues { .. } => (Code::TooManyClasses, "join the values into ranges"),
+        LowerError::TooLarge { .. } => (Code::ImageTooLarge, "make the policy smaller"),
+        LowerError::Unsupported { .. } => (
+            Code::NotEnforceable,
+            "`lsmpc hooks` says which fields are enforced",
+        ),
+        LowerError::Nesting => (Code::ConditionTooLarge, "split the condition"),
+        LowerError::Internal(_) => (
+            Code::Internal,
+            "please report it, with the policy if you can",
+        ),
+    };
+    let span = error.rule().and_then(|rule| span_of(rule, ir, sources));
+    let diagnostic = match span {
+        Some(span) => Diagnostic::new(code, error.to_string(), span, "this rule costs most"),
+        None => Diagnostic::placeless(code, error.to_string()),
+    };
+    diagnostic.help(help)
+}
+
+/// The effect's keyword of a rule.
+fn span_of(rule: RuleId, ir: &Ir, sources: &SourceMap) -> Option<Span> {
+    let info = ir.rules.get(rule.0 as usize)?;
+    let (id, file) = sources
+        .iter()
+        .find(|(_, file)| file.relative() == info.file)?;
+    let line = file.line(info.line)?;
+    let before: usize = line
+        .chars()
+        .take(info.column.saturating_sub(1) as usize)
+        .map(char::len_utf8)
+        .sum();
+    let word = line
+        .get(before..)?
+        .find(|c: char| !c.is_ascii_alphabetic())
+        .unwrap_or(line.len() - before);
+    let start = file.line_start(info.line)? + u32::try_from(before).ok()?;
+    Some(Span::new(id, start, start + u32::try_from(word).ok()?))
+}
+
+/// What a command was given: sources, or an image.
+pub(crate) enum Input {
+    /// Policy files, checked. There may be errors.
+    Policy(Box<Policy>),
+    /// An image.
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+}
+
+impl Input {
+    /// Reads either; an image is known by its first bytes.
+    pub(crate) fn read(files: &[PathBuf], arguments: &CompileArguments) -> Result<Self, Failure> {
+        for path in files {
+            if !is_image(path) {
+                continue;
+            }
+            if files.len() > 1 {
+                return Err(Failure::new(
+                    "LSMP4905",
+                    format!(
+                        "{} is an image and cannot be given together with other files",
+                        path.display()
+                    ),
+                )
+                .help("give the image alone, or the .lsmp files"));
+            }
+            let bytes = std::fs::read(path).map_err(|error| {
+                Failure::new(
+                    "LSMP4901",
+                    format!("cannot read {}: {error}", path.display()),
+                )
+            })?;
+            return Ok(Self::Image {
+                path: path.clone(),
+                bytes,
+            });
+        }
+        Ok(Self::Policy(Box::new(Policy::compile(files, arguments)?)))
+    }
+
+    /// The image: given, or compiled from a policy without errors.
+    pub(crate) fn image(&self) -> Result<&[u8], Failure> {
+        match self {
+            Self::Image { bytes, .. } => Ok(bytes),
+            Self::Policy(policy) => policy.image().ok_or_else(|| {
+                Failure::new("LSMP9001", "a policy without errors has no tables")
+                    .help("please report it, with the policy if you can")
+            }),
+        }
+    }
+}
+
+fn is_image(path: &Path) -> bool {
+    let mut head = [0; MAGIC.len()];
+    path.is_file()
+        && File::open(path)
+            .and_then(|mut file| file.read_exact(&mut head))
+            .is_ok_and(|()| head == MAGIC)
+}

@@ -1,0 +1,190 @@
+//! Records of events: one line for people, one JSON object for programs.
+
+use lsmpc_abi::catalogue;
+use lsmpc_abi::field::FieldId;
+use lsmpc_engine::report::RuleReport;
+use lsmpc_runtime::events::{EventRecord, Lost, Text};
+use serde_json::{Map, Value as Json, json};
+
+use super::text::word;
+use super::value::{bytes, text_json, text_word, value_json, value_word};
+use crate::output::{Style, paint};
+use crate::time::rfc3339;
+
+/// From the least to the most severe.
+const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
+
+/// The most severe of what the rules say.
+fn severity(rules: &[RuleReport]) -> Option<&str> {
+    rules
+        .iter()
+        .filter_map(|rule| rule.severity.as_deref())
+        .max_by_key(|severity| SEVERITIES.iter().position(|known| known == severity))
+}
+
+fn verdict(record: &EventRecord) -> &'static str {
+    if record.killed() {
+        "kill"
+    } else if record.ret < 0 {
+        "deny"
+    } else {
+        "allow"
+    }
+}
+
+fn errno(record: &EventRecord) -> Option<String> {
+    let number = record.errno()?;
+    let name = u16::try_from(number).ok().and_then(catalogue::errno_name);
+    Some(name.map_or_else(|| number.to_string(), str::to_owned))
+}
+
+/// String fields other than `exe` and `parent.exe`, which have a place of their
+/// own.
+fn object_texts(record: &EventRecord) -> impl Iterator<Item = (FieldId, &Text)> {
+    record
+        .texts
+        .iter()
+        .map(|(field, text)| (*field, text))
+        .filter(|(field, _)| !matches!(field, FieldId::Exe | FieldId::ParentExe))
+}
+
+/// A record as a JSON object.
+pub(crate) fn record_json(record: &EventRecord, rules: Option<&[RuleReport]>) -> Json {
+    let shown = rules.unwrap_or_default();
+    let mut fields = Map::new();
+    for (field, text) in object_texts(record) {
+        if let Some(value) = text_json(text) {
+            fields.insert(field.name().to_owned(), value);
+        }
+    }
+    for (field, value) in &record.values {
+        if let Some(value) = value_json(*field, *value) {
+            fields.insert(field.name().to_owned(), value);
+        }
+    }
+    json!({
+        "time": rfc3339(record.time),
+        "hook": record.hook.name(),
+        "verdict": verdict(record),
+        "errno": errno(record),
+        "unknown": record.unknown(),
+        "severity": severity(shown),
+        "message": shown.iter().find_map(|rule| rule.message.as_deref()),
+        "rules": rules,
+        "pid": record.pid,
+        "tid": record.tid,
+        "parent_pid": record.parent_pid,
+        "uid": record.uid,
+        "gid": record.gid,
+        "euid": record.euid,
+        "egid": record.egid,
+        "comm": bytes(&record.comm),
+        "exe": record.exe().and_then(text_json),
+        "parent.exe": record.parent_exe().and_then(text_json),
+        "fields": fields,
+        "cgroup": record.cgroup,
+        "cpu": record.cpu,
+        "epoch": record.epoch,
+    })
+}
+
+/// A record as a line: what was decided, by which rule, who, on what.
+pub(crate) fn record_line(
+    record: &EventRecord,
+    rules: Option<&[RuleReport]>,
+    color: bool,
+) -> String {
+    let shown = rules.unwrap_or_default();
+    let verdict = verdict(record);
+    let style = match verdict {
+        "allow" => Style::Green,
+        _ => Style::Red,
+    };
+    let mut parts = vec![
+        paint(color, Style::Dim, rfc3339(record.time)),
+        paint(color, style, verdict),
+    ];
+    parts.extend(errno(record));
+    parts.push(record.hook.name().to_owned());
+    if let Some(severity) = severity(shown) {
+        parts.push(format!("[{severity}]"));
+    }
+    let mut line = parts.join(" ");
+    line.push(' ');
+    line.push_str(&reasons(record, rules));
+    let subject = [
+        ("pid", record.pid.to_string()),
+        ("uid", record.uid.to_string()),
+        ("comm", word(&bytes(&record.comm))),
+    ];
+    line.push(' ');
+    for (name, value) in subject {
+        line.push_str(&format!(" {name}={value}"));
+    }
+    if record.euid != record.uid {
+        line.push_str(&format!(" euid={}", record.euid));
+    }
+    for (name, text) in [("exe", record.exe()), ("parent.exe", record.parent_exe())] {
+        if let Some(text) = text {
+            line.push_str(&format!(" {name}={}", text_word(text)));
+        }
+    }
+    for (field, text) in object_texts(record) {
+        line.push_str(&format!(" {}={}", field.name(), text_word(text)));
+    }
+    for (field, value) in &record.values {
+        line.push_str(&format!(" {}={}", field.name(), value_word(*field, *value)));
+    }
+    line
+}
+
+/// The rules, where each stands, and what they say.
+fn reasons(record: &EventRecord, rules: Option<&[RuleReport]>) -> String {
+    let Some(rules) = rules else {
+        return format!("(by a policy replaced since, epoch {})", record.epoch);
+    };
+    let mut texts: Vec<String> = rules
+        .iter()
+        .map(|rule| {
+            let place = format!("{}:{}", rule.file, rule.line);
+            let mut text = if rule.id.starts_with(&place) {
+                rule.id.clone()
+            } else {
+                format!("{} ({place})", rule.id)
+            };
+            if let Some(message) = &rule.message {
+                text.push_str(": ");
+                text.push_str(&super::text::harmless(message));
+            }
+            text
+        })
+        .collect();
+    if record.unknown() {
+        texts.push("something that matters could not be read".to_owned());
+    }
+    texts.join("; ")
+}
+
+/// What was lost, as a JSON object.
+pub(crate) fn lost_json(lost: &Lost) -> Json {
+    json!({ "lost": { "full": lost.full, "rate": lost.rate, "busy": lost.busy } })
+}
+
+/// What was lost, as a line.
+pub(crate) fn lost_line(lost: &Lost, color: bool) -> String {
+    let reasons = [
+        (lost.full, "the buffer was full"),
+        (lost.rate, "rate limit"),
+        (lost.busy, "no slot was free"),
+    ];
+    let text: Vec<String> = reasons
+        .into_iter()
+        .filter(|(count, _)| *count != 0)
+        .map(|(count, why)| format!("{count} ({why})"))
+        .collect();
+    paint(
+        color,
+        Style::Yellow,
+        format!("records lost: {}", text.join(", ")),
+    )
+}
