@@ -27,8 +27,8 @@ pub(crate) struct LoadPlan<'a> {
     pub(crate) object: &'a ProgramObject,
     pub(crate) layout: &'a Layout,
     pub(crate) constants: &'a [Constant],
-    /// Entries of the maps that are sized at load.
-    pub(crate) scratch_slots: u32,
+    /// Possible CPUs: what is claimed per CPU is sized by it.
+    pub(crate) cpus: u32,
     pub(crate) event_bytes: u32,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn check_shapes(object: &ProgramObject, survey: &Survey, layout: &Lay
         let Some(pinned) = survey.maps.get(name).map(|map| map.shape) else {
             continue;
         };
-        let sized_at_load = [maps::SCRATCH, maps::EVENTS].contains(&name);
+        let sized_at_load = [maps::SCRATCH, maps::RECORDS, maps::EVENTS].contains(&name);
         let expected = MapShape {
             max_entries: if sized_at_load {
                 pinned.max_entries
@@ -100,10 +100,12 @@ pub(crate) fn load(plan: &LoadPlan<'_>, hooks: &[String]) -> Result<Loaded> {
 
 fn open(plan: &LoadPlan<'_>, btf: &Btf) -> Result<Ebpf> {
     let mut loader = EbpfLoader::new();
+    let per_cpu = |count: u32| plan.cpus.saturating_mul(count);
     loader
         .btf(Some(btf))
         .allow_unsupported_maps()
-        .map_max_entries(maps::SCRATCH, plan.scratch_slots)
+        .map_max_entries(maps::SCRATCH, per_cpu(maps::SLOTS_PER_CPU))
+        .map_max_entries(maps::RECORDS, per_cpu(maps::RECORDS_PER_CPU))
         .map_max_entries(maps::EVENTS, plan.event_bytes);
     for (name, _) in plan.object.shapes() {
         loader.map_pin_path(name, plan.layout.map(name));

@@ -229,7 +229,7 @@ impl Survey {
     }
 
     /// Whether there is something that a replacement would be exchanged for.
-    pub(crate) fn control_or_image(&self) -> bool {
+    pub(crate) fn is_occupied(&self) -> bool {
         self.control.is_some() || self.other_abi.is_some() || !self.is_empty()
     }
 

@@ -108,39 +108,38 @@ impl Preflight {
     }
 }
 
-/// Makes every check that needs no trial load. `dir` is the pin directory.
+/// Makes every check. `dir` is the pin directory.
 #[must_use]
-pub fn read_only(system: &System, dir: &Path) -> Preflight {
+pub fn full(system: &System, dir: &Path, trials: &dyn Trials) -> Preflight {
+    with_types(system, dir, trials).0
+}
+
+/// Makes every check, and hands out the kernel's types that it read for them.
+pub(crate) fn with_types(
+    system: &System,
+    dir: &Path,
+    trials: &dyn Trials,
+) -> (Preflight, Option<KernelBtf>) {
     let mut report = Preflight::default();
     kernel(&mut report, system);
     privilege(&mut report, system);
     active_modules(&mut report, system);
-    kernel_types(&mut report, system);
+    let types = kernel_types(&mut report, system);
     bpffs(&mut report, system, dir);
     lockdown(&mut report, system);
-    report
-}
-
-/// Makes every check.
-#[must_use]
-pub fn full(system: &System, dir: &Path, trials: &dyn Trials) -> Preflight {
-    let mut report = read_only(system, dir);
-    let fatal = [Code::NotPrivileged, Code::NoKernelTypes, Code::LockedDown];
-    if report
+    let useless = [Code::NotPrivileged, Code::LockedDown];
+    let worth_trying = !report
         .failures()
-        .any(|check| check.code.is_some_and(|code| fatal.contains(&code)))
-    {
-        return report;
-    }
-    let btf = system
-        .bytes("/sys/kernel/btf/vmlinux")
-        .ok()
-        .and_then(|bytes| KernelBtf::parse(bytes).ok());
-    if let Some(hook) = btf.and_then(|btf| btf.function("bpf_lsm_file_open")) {
+        .any(|check| check.code.is_some_and(|code| useless.contains(&code)));
+    let hook = types.as_ref().and_then(|types| types.function(A_HOOK));
+    if let Some(hook) = hook.filter(|_| worth_trying) {
         trampolines(&mut report, trials, hook);
     }
-    report
+    (report, types)
 }
+
+/// A hook that every kernel with the BPF LSM has.
+const A_HOOK: &str = "bpf_lsm_file_open";
 
 fn kernel(report: &mut Preflight, system: &System) {
     const NAME: &str = "kernel version";
@@ -306,24 +305,26 @@ fn active_modules(report: &mut Preflight, system: &System) {
     );
 }
 
-fn kernel_types(report: &mut Preflight, system: &System) {
+fn kernel_types(report: &mut Preflight, system: &System) -> Option<KernelBtf> {
     const NAME: &str = "kernel types (BTF)";
     let problem = match system.bytes("/sys/kernel/btf/vmlinux") {
         Ok(bytes) => match KernelBtf::parse(bytes) {
-            Ok(btf) if btf.function("bpf_lsm_file_open").is_some() => {
-                return report.ok(NAME, "/sys/kernel/btf/vmlinux");
+            Ok(btf) if btf.function(A_HOOK).is_some() => {
+                report.ok(NAME, "/sys/kernel/btf/vmlinux");
+                return Some(btf);
             }
             Ok(_) => {
-                return report.not_ok(
+                report.not_ok(
                     NAME,
                     Code::BpfLsmInactive,
                     CheckState::Failed,
                     [
-                        "no function bpf_lsm_file_open".into(),
+                        format!("no function {A_HOOK}"),
                         "this kernel was built without the BPF LSM".into(),
                         "boot a kernel built with CONFIG_BPF_LSM=y".into(),
                     ],
                 );
+                return None;
             }
             Err(error) => format!("damaged: {error}"),
         },
@@ -339,6 +340,7 @@ fn kernel_types(report: &mut Preflight, system: &System) {
             "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y".into(),
         ],
     );
+    None
 }
 
 fn bpffs(report: &mut Preflight, system: &System, dir: &Path) {

@@ -187,11 +187,11 @@ pub(crate) fn apply(
     let image = CheckedImage::new(image)?;
     let object = ProgramObject::open(object_path)?;
     observe(Step::ImageChecked);
-    let checks = preflight::full(system, layout.dir(), &RunningKernel);
+    let (checks, kernel) = preflight::with_types(system, layout.dir(), &RunningKernel);
     if !checks.passed() {
         return Err(Error::Preflight(Box::new(checks)));
     }
-    let kernel = kernel_types(system)?;
+    let kernel = kernel.map_or_else(|| kernel_types(system), Ok)?;
     let left_out = support::unsupported(&image.header.hooks, &kernel, |hook| {
         object.has_program(hook)
     });
@@ -292,6 +292,8 @@ impl Context<'_> {
                 teardown::remove_contents(layout, self.options.detach_timeout)?;
                 found = survey(layout)?;
             }
+            // An empty directory may be the one just made for the lock.
+            State::Interrupted { .. } if !found.is_occupied() => {}
             State::Interrupted { left, .. } => recovered.extend(left),
             State::OtherAbi { found } if !replace => {
                 return Err(Error::PinnedAbi {
@@ -306,7 +308,7 @@ impl Context<'_> {
             State::Broken { unattached, .. } => recovered.extend(unattached),
             State::Absent | State::Whole | State::OtherAbi { .. } => {}
         }
-        let mut applied = if replace && found.exists && found.control_or_image() {
+        let mut applied = if replace && found.exists && found.is_occupied() {
             self.replace(layout, &next, image)?
         } else {
             self.install(layout, &found, image)?
@@ -511,7 +513,7 @@ impl Context<'_> {
             object: self.object,
             layout,
             constants: &constants,
-            scratch_slots: cpus.saturating_mul(maps::SLOTS_PER_CPU),
+            cpus,
             event_bytes: self.options.event_bytes,
         };
         let loaded = attach::load(&plan, missing)?;

@@ -32,9 +32,6 @@ const LINK_GET_NEXT_ID: libc::c_int = 31;
 pub(crate) const MAP_TYPE_ARRAY: u32 = 2;
 /// `BPF_MAP_TYPE_ARRAY_OF_MAPS`.
 pub(crate) const MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
-/// `BPF_MAP_TYPE_PERCPU_ARRAY`.
-#[cfg(test)]
-pub(crate) const MAP_TYPE_PERCPU_ARRAY: u32 = 6;
 /// `BPF_F_INNER_MAP`: an inner array of any length fits the outer map.
 pub(crate) const F_INNER_MAP: u32 = 1 << 12;
 /// `BPF_PROG_TYPE_SOCKET_FILTER`.

@@ -1,0 +1,585 @@
+//! The whole flow against a real kernel: apply, swap, replace, interrupt, read,
+//! remove. It attaches programs, so it runs only as process 1 of a guest (or with
+//! `LSMPC_FLOW=1` as root in one): `cargo xtask vm --program` boots one. Elsewhere
+//! it says so and does nothing.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use lsmpc_abi::ABI_VERSION;
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
+use lsmpc_abi::image::{
+    H_ABI, H_DIGEST, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, H_PAGES, H_REPORT, H_REPORT_LEN,
+    H_TABLES_END, HOOK_ENTRY_SIZE, MAGIC, NODE_BITS, OUTCOME_RECORD, PAGE_SIZE, REF_TERMINAL,
+};
+use lsmpc_runtime::events::EventItem;
+use lsmpc_runtime::{ApplyOptions, Code, Runtime, State, Step, digest};
+
+const UID: u32 = 1234;
+const DIR: &str = "/sys/fs/bpf/lsmpc";
+
+fn main() -> ExitCode {
+    let asked = std::env::var_os("LSMPC_FLOW").is_some();
+    if std::process::id() != 1 && !asked {
+        println!("SKIPPED: needs a guest of its own, see the head of tests/flow.rs");
+        return ExitCode::SUCCESS;
+    }
+    if std::process::id() == 1 {
+        mount_all();
+    }
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    println!("flow: kernel {}", kernel.trim());
+    let outcome = std::panic::catch_unwind(|| {
+        for (name, test) in TESTS {
+            let begin = Instant::now();
+            test();
+            println!("flow: {name} ok ({} ms)", begin.elapsed().as_millis());
+        }
+    });
+    println!(
+        "flow: {}",
+        if outcome.is_ok() { "PASSED" } else { "FAILED" }
+    );
+    if std::process::id() == 1 {
+        std::thread::sleep(Duration::from_millis(50));
+        // SAFETY: takes no pointers; ends the guest.
+        unsafe { libc::reboot(libc::RB_POWER_OFF) };
+    }
+    ExitCode::from(u8::from(outcome.is_err()))
+}
+
+const TESTS: &[(&str, fn())] = &[
+    ("preflight", preflight),
+    ("first apply", first_apply),
+    ("swap keeps links", swap_keeps_links),
+    ("hooks come and go", hooks_come_and_go),
+    ("large image", large_image),
+    ("events", events),
+    ("locks", locks),
+    ("failures change nothing", failures_change_nothing),
+    ("replace", replace),
+    ("repairs", repairs),
+    ("interrupted at every step", interrupted_at_every_step),
+    ("remove", remove),
+];
+
+fn mount_all() {
+    use rustix::mount::{MountFlags, mount};
+    for (kind, at) in [
+        ("proc", "/proc"),
+        ("sysfs", "/sys"),
+        ("securityfs", "/sys/kernel/security"),
+        ("bpf", "/sys/fs/bpf"),
+        ("tmpfs", "/tmp"),
+        ("tmpfs", "/run"),
+    ] {
+        let _ = fs::create_dir_all(at);
+        mount(kind, at, kind, MountFlags::empty(), c"").unwrap();
+    }
+}
+
+fn runtime() -> Runtime {
+    let runtime = Runtime::new(DIR);
+    match std::env::var_os("LSMPC_OBJECT") {
+        Some(path) => runtime.with_object(std::path::PathBuf::from(path)),
+        None if Path::new("/lsmpc.bpf.o").exists() => runtime.with_object("/lsmpc.bpf.o"),
+        None => runtime,
+    }
+}
+
+/// A policy: these hooks are denied with EACCES, and recorded, for one uid.
+fn image(hooks: &[HookId], pages: u32) -> Vec<u8> {
+    let mut bytes = vec![0; pages as usize * PAGE_SIZE];
+    let report = br#"{"flow":true}"#;
+    let node = PAGE_SIZE as u32 + 256;
+    let last = (pages - 1) * PAGE_SIZE as u32;
+    put(&mut bytes, 0, &MAGIC);
+    for (at, word) in [
+        (H_ABI, ABI_VERSION),
+        (H_PAGES, pages),
+        (H_OUTCOMES, PAGE_SIZE as u32),
+        (H_OUTCOME_COUNT, 2),
+        (H_REPORT, last),
+        (H_REPORT_LEN, report.len() as u32),
+        (H_TABLES_END, last),
+    ] {
+        put(&mut bytes, at, &word.to_le_bytes());
+    }
+    for hook in HookId::ALL {
+        let at = H_HOOKS + HOOK_ENTRY_SIZE * usize::from(*hook as u16);
+        let used = hooks.contains(hook);
+        let root = if used { node } else { REF_TERMINAL };
+        put(&mut bytes, at, &root.to_le_bytes());
+        put(&mut bytes, at + 4, &u32::from(used).to_le_bytes());
+        if used {
+            put(
+                &mut bytes,
+                at + 8,
+                &(1_u64 << (FieldId::Uid as u8)).to_le_bytes(),
+            );
+            put(&mut bytes, at + 24, &1_u32.to_le_bytes());
+        }
+    }
+    let outcome = PAGE_SIZE + 16;
+    put(&mut bytes, outcome, &(-libc::EACCES).to_le_bytes());
+    put(&mut bytes, outcome + 4, &OUTCOME_RECORD.to_le_bytes());
+    let at = node as usize;
+    put(&mut bytes, at, &[NODE_BITS, FieldId::Uid as u8, 0, 0]);
+    put(&mut bytes, at + 16, &u64::from(u32::MAX).to_le_bytes());
+    put(&mut bytes, at + 24, &u64::from(UID).to_le_bytes());
+    for (n, outcome) in [0, 0, 0, 1].into_iter().enumerate() {
+        put(
+            &mut bytes,
+            at + 32 + n * 4,
+            &(REF_TERMINAL | outcome).to_le_bytes(),
+        );
+    }
+    put(&mut bytes, last as usize, report);
+    let digest = digest(&bytes);
+    put(&mut bytes, H_DIGEST, &digest);
+    bytes
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    bytes[at..at + value.len()].copy_from_slice(value);
+}
+
+fn apply(hooks: &[HookId]) -> lsmpc_runtime::Applied {
+    apply_with(hooks, &ApplyOptions::default())
+}
+
+fn apply_with(hooks: &[HookId], options: &ApplyOptions) -> lsmpc_runtime::Applied {
+    runtime()
+        .apply(&image(hooks, 3), options, |_| {})
+        .unwrap_or_else(|error| panic!("{} {error}\nhelp: {}", error.code(), error.help()))
+}
+
+/// Runs something in a child; its exit code, 200 + n for a signal n.
+fn child(body: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: this process has one thread; the child runs `body` and ends.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0);
+    if pid == 0 {
+        let code = body();
+        // SAFETY: ends the child without running what belongs to the parent.
+        unsafe { libc::_exit(code) };
+    }
+    let mut status = 0;
+    // SAFETY: `status` is a live integer.
+    let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    assert_eq!(waited, pid);
+    if libc::WIFSIGNALED(status) {
+        200 + libc::WTERMSIG(status)
+    } else {
+        libc::WEXITSTATUS(status)
+    }
+}
+
+/// What the uid gets: errno, or 0.
+fn as_uid(body: impl FnOnce() -> io::Result<()>) -> i32 {
+    child(|| {
+        // SAFETY: takes no pointers.
+        if unsafe { libc::setresuid(UID, UID, UID) } != 0 {
+            return 199;
+        }
+        match body() {
+            Ok(()) => 0,
+            Err(error) => error.raw_os_error().unwrap_or(198),
+        }
+    })
+}
+
+/// Whether opening and unlinking are denied to the uid.
+fn denied() -> (bool, bool) {
+    fs::create_dir_all("/tmp/open").unwrap();
+    set_mode("/tmp/open", 0o777);
+    fs::write("/tmp/open/file", "x").unwrap();
+    set_mode("/tmp/open/file", 0o666);
+    let open = as_uid(|| fs::File::open("/tmp/open/file").map(drop));
+    let unlink = as_uid(|| fs::remove_file("/tmp/open/file"));
+    let verdict = |errno| match errno {
+        0 => false,
+        libc::EACCES => true,
+        other => panic!("errno {other}"),
+    };
+    (verdict(open), verdict(unlink))
+}
+
+fn set_mode(path: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn state() -> State {
+    runtime().status().unwrap().state
+}
+
+fn link_ids() -> Vec<(String, u32)> {
+    let status = runtime().status().unwrap();
+    let mut ids: Vec<_> = status
+        .hooks
+        .into_iter()
+        .map(|hook| (hook.hook, hook.link_id))
+        .collect();
+    ids.sort();
+    ids
+}
+
+fn map_ids() -> Vec<(String, u32)> {
+    let status = runtime().status().unwrap();
+    status
+        .maps
+        .into_iter()
+        .map(|map| (map.name, map.id))
+        .collect()
+}
+
+fn preflight() {
+    let report = runtime().preflight();
+    for check in &report.checks {
+        println!(
+            "flow:   {:?} {}: {} {}",
+            check.state, check.name, check.found, check.reason
+        );
+    }
+    assert!(report.passed());
+    assert_eq!(state(), State::Absent);
+    assert!(!runtime().remove(Duration::from_secs(1)).unwrap().was_there);
+    assert_eq!(
+        runtime().read_image().unwrap_err().code(),
+        Code::NothingApplied
+    );
+    assert_eq!(runtime().events().unwrap_err().code(), Code::NothingApplied);
+    assert_eq!(denied(), (false, false));
+}
+
+fn first_apply() {
+    let begin = Instant::now();
+    let mut steps = Vec::new();
+    let applied = runtime()
+        .apply(
+            &image(&[HookId::FileOpen], 3),
+            &ApplyOptions::default(),
+            |step| {
+                println!("flow:   {step:?} at {} ms", begin.elapsed().as_millis());
+                steps.push(step);
+            },
+        )
+        .unwrap_or_else(|error| panic!("{} {error}\nhelp: {}", error.code(), error.help()));
+    assert_eq!(applied.epoch, 1);
+    assert_eq!(applied.attached.len(), 3);
+    assert!(
+        applied.frozen && !applied.older_programs && applied.recovered.is_empty(),
+        "{applied:?}"
+    );
+    assert_eq!(state(), State::Whole);
+    assert_eq!(denied(), (true, false));
+    let status = runtime().status().unwrap();
+    let policy = status.policy.unwrap();
+    assert_eq!((policy.epoch, policy.digest), (1, applied.digest));
+    assert!(policy.applied_at.is_some() && policy.applied_by == Some(0));
+    let open = status
+        .hooks
+        .iter()
+        .find(|hook| hook.hook == "file_open")
+        .unwrap();
+    assert_eq!(open.target.as_deref(), Some("bpf_lsm_file_open"));
+    assert!(status.others.is_empty(), "{:?}", status.others);
+    let mut expected = image(&[HookId::FileOpen], 3);
+    expected[16] = 1;
+    assert_eq!(runtime().read_image().unwrap(), expected);
+}
+
+fn swap_keeps_links() {
+    let (links, maps) = (link_ids(), map_ids());
+    let begin = Instant::now();
+    let applied = apply(&[HookId::FileOpen]);
+    println!("flow:   a swap takes {} ms", begin.elapsed().as_millis());
+    assert_eq!((applied.epoch, applied.previous_epoch), (2, Some(1)));
+    assert!(applied.attached.is_empty() && applied.detached.is_empty());
+    assert_eq!((link_ids(), map_ids()), (links, maps));
+    assert_eq!(denied(), (true, false));
+}
+
+fn hooks_come_and_go() {
+    let (links, maps) = (link_ids(), map_ids());
+    let applied = apply(&[HookId::FileOpen, HookId::PathUnlink]);
+    assert_eq!(applied.attached, ["path_unlink"]);
+    assert_eq!(map_ids(), maps);
+    let now = link_ids();
+    assert!(links.iter().all(|link| now.contains(link)));
+    assert_eq!(denied(), (true, true));
+    let applied = apply(&[HookId::PathUnlink]);
+    assert_eq!(applied.detached, ["file_open"]);
+    assert!(applied.detach_pending.is_empty());
+    assert_eq!(denied(), (false, true));
+    assert_eq!(state(), State::Whole);
+    let applied = apply(&[HookId::FileOpen]);
+    assert_eq!(
+        (applied.attached, applied.detached),
+        (vec!["file_open".into()], vec!["path_unlink".into()])
+    );
+}
+
+fn large_image() {
+    let large = image(&[HookId::FileOpen], 1000);
+    runtime()
+        .apply(&large, &ApplyOptions::default(), |_| {})
+        .unwrap();
+    let back = runtime().read_image().unwrap();
+    assert_eq!(back.len(), large.len());
+    assert_eq!(back[20..], large[20..]);
+    assert_eq!(denied(), (true, false));
+    apply(&[HookId::FileOpen]);
+}
+
+fn events() {
+    let mut reader = runtime().events().unwrap();
+    while reader.next(Some(Duration::ZERO)).unwrap().is_some() {}
+    assert_eq!(denied(), (true, false));
+    let record = loop {
+        match reader.next(Some(Duration::from_secs(5))).unwrap() {
+            Some(EventItem::Event(record)) => break record,
+            Some(EventItem::Lost(lost)) => println!("flow:   {lost:?}"),
+            other => panic!("{other:?}"),
+        }
+    };
+    println!("flow:   {record:?}");
+    assert_eq!(
+        (record.hook, record.uid, record.outcome),
+        (HookId::FileOpen, UID, 1)
+    );
+    assert_eq!(record.errno(), Some(libc::EACCES));
+    let age = std::time::SystemTime::now()
+        .duration_since(record.time)
+        .unwrap_or_default();
+    assert!(age < Duration::from_secs(10), "{age:?}");
+    assert_eq!(
+        reader.report(record.epoch).unwrap().as_slice(),
+        br#"{"flow":true}"#
+    );
+    let begin = Instant::now();
+    while reader
+        .next(Some(Duration::from_millis(100)))
+        .unwrap()
+        .is_some()
+    {}
+    assert!(begin.elapsed() < Duration::from_secs(3));
+    let busy = child(|| {
+        let error = runtime().events().unwrap_err();
+        println!("flow:   {error}");
+        i32::from(error.code() == Code::ReaderBusy && error.to_string().contains("process "))
+    });
+    assert_eq!(busy, 1);
+    assert_eq!(
+        runtime().status().unwrap().reader.unwrap().pid,
+        Some(std::process::id())
+    );
+}
+
+fn locks() {
+    let mut tried = 0;
+    let options = ApplyOptions::default();
+    runtime()
+        .apply(&image(&[HookId::FileOpen], 3), &options, |step| {
+            if step != Step::ImageStored {
+                return;
+            }
+            tried = child(|| {
+                let apply = runtime().apply(&image(&[], 3), &ApplyOptions::default(), |_| {});
+                let remove = runtime().remove(Duration::from_secs(1));
+                let (apply, remove) = (apply.unwrap_err(), remove.unwrap_err());
+                println!("flow:   {apply}");
+                let busy = Code::ApplyBusy;
+                i32::from(
+                    apply.code() == busy
+                        && remove.code() == busy
+                        && apply.to_string().contains("process "),
+                )
+            });
+            assert!(runtime().status().unwrap().changer.is_some());
+        })
+        .unwrap();
+    assert_eq!(tried, 1);
+    assert_eq!(state(), State::Whole);
+}
+
+fn failures_change_nothing() {
+    let before = (link_ids(), map_ids(), runtime().read_image().unwrap());
+    let options = ApplyOptions::default();
+    let refused = |bytes: &[u8]| runtime().apply(bytes, &options, |_| {}).unwrap_err().code();
+    let mut bad = image(&[HookId::FileOpen], 3);
+    bad[PAGE_SIZE] ^= 1;
+    assert_eq!(refused(&bad), Code::ImageInvalid);
+    bad[H_ABI] ^= 0x40;
+    assert_eq!(refused(&bad), Code::ImageAbi);
+    let error = runtime()
+        .apply(
+            &image(&[HookId::FileOpen, HookId::Syslog], 3),
+            &options,
+            |_| {},
+        )
+        .unwrap_err();
+    println!("flow:   {error}");
+    assert_eq!(
+        before,
+        (link_ids(), map_ids(), runtime().read_image().unwrap())
+    );
+    let mut effort = ApplyOptions::default();
+    effort.best_effort = true;
+    let applied = apply_with(&[HookId::FileOpen, HookId::Syslog], &effort);
+    assert_eq!(applied.not_enforced.len(), 1);
+    assert_eq!(state(), State::Whole);
+    assert_eq!(
+        runtime().status().unwrap().policy.unwrap().left_out,
+        [HookId::Syslog]
+    );
+    assert_eq!(denied(), (true, false));
+    apply(&[HookId::FileOpen]);
+}
+
+fn replace() {
+    let (links, maps) = (link_ids(), map_ids());
+    let mut options = ApplyOptions::default();
+    options.replace = true;
+    options.event_bytes = 64 * 1024;
+    let applied = apply_with(&[HookId::FileOpen, HookId::PathUnlink], &options);
+    assert_eq!(applied.attached.len(), 4);
+    assert_eq!(state(), State::Whole);
+    assert_eq!(denied(), (true, true));
+    let (now, now_maps) = (link_ids(), map_ids());
+    assert!(links.iter().all(|link| !now.contains(link)));
+    assert!(maps.iter().all(|map| !now_maps.contains(map)));
+    let status = runtime().status().unwrap();
+    let events = status.maps.iter().find(|map| map.name == "EVENTS").unwrap();
+    assert_eq!(events.max_entries, 64 * 1024);
+    assert!(status.others.is_empty(), "{:?}", status.others);
+    assert!(!Path::new("/sys/fs/bpf/lsmpc-next").exists());
+    apply(&[HookId::FileOpen]);
+}
+
+fn repairs() {
+    // A link that somebody removed.
+    fs::remove_file(format!("{DIR}/links/file_open")).unwrap();
+    assert!(matches!(state(), State::Broken { .. }));
+    let applied = apply(&[HookId::FileOpen]);
+    assert_eq!(applied.attached, ["file_open"]);
+    assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    // A map that somebody removed: its programs still use the old one.
+    fs::remove_file(format!("{DIR}/maps/EVENTS")).unwrap();
+    let options = ApplyOptions::default();
+    let error = runtime()
+        .apply(&image(&[HookId::FileOpen], 3), &options, |_| {})
+        .unwrap_err();
+    println!("flow:   {error}");
+    assert_eq!(error.code(), Code::PinsUnreadable);
+    let mut options = ApplyOptions::default();
+    options.replace = true;
+    apply_with(&[HookId::FileOpen], &options);
+    assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    // Something foreign.
+    fs::create_dir(format!("{DIR}/other")).unwrap();
+    let error = runtime()
+        .apply(
+            &image(&[HookId::FileOpen], 3),
+            &ApplyOptions::default(),
+            |_| {},
+        )
+        .unwrap_err();
+    println!("flow:   {error}");
+    assert_eq!(error.code(), Code::ForeignPin);
+    fs::remove_dir(format!("{DIR}/other")).unwrap();
+}
+
+/// Ends a child's apply at a step, as kill -9 would.
+fn end_at(step: Step, hooks: &[HookId], options: &ApplyOptions) -> bool {
+    let same = |a: Step, b: Step| std::mem::discriminant(&a) == std::mem::discriminant(&b);
+    child(|| {
+        let _ = runtime().apply(&image(hooks, 3), options, |now| {
+            if same(now, step) {
+                // SAFETY: takes no pointers; ends this process at once.
+                unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+            }
+        });
+        0
+    }) == 200 + libc::SIGKILL
+}
+
+const STEPS: &[Step] = &[
+    Step::Locked,
+    Step::MapsReady,
+    Step::ProgramsAttached,
+    Step::ImageStored,
+    Step::Published,
+];
+
+fn interrupted_at_every_step() {
+    let both = [HookId::FileOpen, HookId::PathUnlink];
+    for step in STEPS {
+        apply(&[HookId::FileOpen]);
+        assert!(end_at(*step, &both, &ApplyOptions::default()), "{step:?}");
+        let new = *step == Step::Published;
+        assert_eq!(denied(), (true, new), "{step:?}");
+        println!("flow:   swap ended at {step:?}: {:?}", state());
+        apply(&both);
+        assert_eq!((state(), denied()), (State::Whole, (true, true)));
+
+        // One hook less: what is in the way is only left over.
+        assert!(
+            end_at(*step, &[HookId::PathUnlink], &ApplyOptions::default())
+                || *step == Step::MapsReady
+        );
+        let new = matches!(step, Step::Published | Step::MapsReady);
+        assert_eq!(denied(), (!new, true), "{step:?}");
+    }
+    for step in STEPS {
+        let mut options = ApplyOptions::default();
+        options.replace = true;
+        apply(&[HookId::FileOpen]);
+        assert!(end_at(*step, &both, &options), "{step:?}");
+        assert!(denied().0, "{step:?}");
+        assert_eq!(state(), State::Whole);
+        let applied = apply(&[HookId::FileOpen]);
+        if *step != Step::Locked {
+            assert!(
+                applied
+                    .recovered
+                    .iter()
+                    .any(|text| text.contains("replace")),
+                "{step:?}"
+            );
+        }
+        assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    }
+    for step in STEPS {
+        runtime().remove(Duration::from_secs(10)).unwrap();
+        assert!(end_at(*step, &both, &ApplyOptions::default()), "{step:?}");
+        let new = *step == Step::Published;
+        assert_eq!(denied(), (new, new), "{step:?}");
+        println!("flow:   first apply ended at {step:?}: {:?}", state());
+        if *step == Step::ImageStored {
+            // This time it is not completed but taken away.
+            runtime().remove(Duration::from_secs(10)).unwrap();
+            assert_eq!(state(), State::Absent);
+            continue;
+        }
+        apply(&[HookId::FileOpen]);
+        assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    }
+}
+
+fn remove() {
+    apply(&[HookId::FileOpen, HookId::PathUnlink]);
+    let begin = Instant::now();
+    let removed = runtime().remove(Duration::from_secs(10)).unwrap();
+    println!("flow:   remove takes {} ms", begin.elapsed().as_millis());
+    assert!(removed.was_there && removed.was_in_force);
+    assert_eq!(removed.detached.len(), 4);
+    assert_eq!((state(), denied()), (State::Absent, (false, false)));
+    assert!(runtime().status().unwrap().others.is_empty());
+    assert!(!Path::new(DIR).exists());
+}
