@@ -1,4 +1,5 @@
-//! The lsmp policy language as text: lexer, grammar, syntax tree, printer.
+//! The lsmp policy language as text: lexer, grammar, syntax tree, printer and
+//! formatter.
 //!
 //! Owns everything between bytes and a [`ast::File`]. It must know nothing of
 //! hooks, fields, types or files on disk.
@@ -21,7 +22,11 @@ pub mod ast;
 mod build;
 mod error;
 mod explain;
+mod format;
+mod layout;
 mod lexer;
+mod literal;
+mod original;
 mod outline;
 mod parse;
 mod print;
@@ -48,10 +53,12 @@ mod policy {
 }
 
 pub use error::{MAX_ERRORS, SyntaxCode, SyntaxError};
+pub use format::format;
 pub use lexer::{Comment, CommentPlace};
+pub use literal::{print_literal, print_string};
 pub use outline::MAX_NESTING;
 pub use parse::{MAX_FILE_BYTES, Parsed, parse};
-pub use print::{print, print_expr, print_literal, print_string};
+pub use print::{print, print_expr};
 pub use span::{FileId, Span, Spanned};
 pub use strip::strip_spans;
 pub use token::KEYWORDS;

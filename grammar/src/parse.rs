@@ -8,6 +8,7 @@ use crate::error::{Errors, SyntaxCode, SyntaxError};
 use crate::lexer::{self, Comment};
 use crate::outline;
 use crate::span::{FileId, Span};
+use crate::token::Lexeme;
 
 /// Files larger than this are refused unread.
 pub const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -31,6 +32,11 @@ pub struct Parsed {
 /// (and dropping) it recursively is safe.
 #[must_use]
 pub fn parse(file: FileId, text: &str) -> Parsed {
+    read(file, text).0
+}
+
+/// [`parse`], with the tokens beside its result.
+pub(crate) fn read(file: FileId, text: &str) -> (Parsed, Vec<Lexeme<'_>>) {
     let mut errors = Errors::new();
     if text.len() > MAX_FILE_BYTES {
         errors.push(
@@ -45,11 +51,12 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
             )
             .help("split it, and `include` the parts"),
         );
-        return Parsed {
+        let parsed = Parsed {
             file: ast::File::default(),
             errors: errors.finish(),
             comments: Vec::new(),
         };
+        return (parsed, Vec::new());
     }
     let lexed = lexer::lex(file, text, &mut errors);
     let tree = if errors.full() {
@@ -57,9 +64,10 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     } else {
         outline::parse(file, text, &lexed.tokens, &mut errors)
     };
-    Parsed {
+    let parsed = Parsed {
         file: tree,
         errors: errors.finish(),
         comments: lexed.comments,
-    }
+    };
+    (parsed, lexed.tokens)
 }

@@ -1,18 +1,20 @@
-//! A tree to text, in the one canonical layout.
+//! A tree as a document: where each statement's lines may break.
 //!
-//! Owns widths, line breaks, parentheses and the spelling of literals. It must
-//! not know comments: the formatter sets them back.
+//! Owns the order of words, parentheses and indentation. It must not know
+//! comments: the formatter sets them back at the breaks.
 
 use core::mem::discriminant;
+use std::borrow::Cow;
 
 use crate::ast::{
     Annotation, Binding, BindingValue, CompareOp, DefaultEffect, DenyAllow, Effect, Expected, Expr,
-    ExprKind, File, Item, ItemKind, LetValue, Literal, LiteralKind, Name, Operand, Rule, Scope,
-    Set, SetOrName, Statement, StatementKind, Test, TestStep,
+    ExprKind, File, ItemKind, LetValue, Literal, LiteralKind, Name, Operand, Rule, Scope, Set,
+    SetOrName, Statement, StatementKind, Test, TestStep,
 };
-
-/// Lines are broken so as not to be longer, where they can be broken.
-const WIDTH: usize = 80;
+use crate::layout::{Blanks, Break, Document, Kind, Op, WIDTH};
+use crate::literal::{print_literal, print_string};
+use crate::original::Original;
+use crate::span::{Span, Spanned};
 
 /// Prints a file in canonical form: one layout, the words `and or not`,
 /// parentheses only where precedence needs them.
@@ -20,22 +22,20 @@ const WIDTH: usize = 80;
 /// What was parsed without errors parses back to the same tree, spans aside.
 /// A condition that did not parse ([`ExprKind::Error`]) prints as `<error>`,
 /// which is no condition.
+///
+/// Of a tree that has a source, [`crate::format`] keeps more: comments, the
+/// spelling of literals, and the blank lines that are set by rule here.
 #[must_use]
 pub fn print(file: &File) -> String {
-    let mut printer = Printer {
-        out: String::new(),
-        column: 0,
-    };
-    printer.statements(&file.statements, 0, true);
-    printer.out
+    Printer::file(file, None).render(WIDTH)
 }
 
 /// Prints one condition on one line.
 #[must_use]
 pub fn print_expr(expr: &Expr) -> String {
-    let mut flat = Flat::unlimited();
-    flat.expr(expr, Level::Or);
-    flat.out
+    let mut printer = Printer::new(None);
+    printer.group(|p| p.expr(expr, Level::Or, Place::Clause));
+    printer.document.render(usize::MAX)
 }
 
 /// How tightly the context of a condition binds.
@@ -49,79 +49,387 @@ enum Level {
     Not,
 }
 
-// ---- on one line --------------------------------------------------------------
-
-/// Writes on one line, and gives up when it gets too long.
-struct Flat {
-    out: String,
-    room: usize,
-    over: bool,
+/// Whether the operators of a broken chain stand further in than what is
+/// around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Behind a word, or as an operand: the first operand is not on a line of
+    /// its own, so that they do.
+    Clause,
+    /// In parentheses: they stand in line with the first operand.
+    Parens,
 }
 
-impl Flat {
-    const fn unlimited() -> Self {
-        Self::within(usize::MAX)
+/// Makes a document of a tree.
+pub(crate) struct Printer<'a> {
+    document: Document<'a>,
+    original: Option<&'a Original<'a>>,
+    indent: usize,
+}
+
+impl<'a> Printer<'a> {
+    /// The document of a file. Only with its source do the breaks know where
+    /// they are, and the literals how they were spelled.
+    pub(crate) fn file(file: &'a File, original: Option<&'a Original<'a>>) -> Document<'a> {
+        let mut printer = Self::new(original);
+        printer.statements(&file.statements, true);
+        printer.end_of_block(
+            Kind::Hard,
+            printer.at(|o| o.end()),
+            0,
+            file.statements.is_empty(),
+        );
+        printer.document
     }
 
-    const fn within(room: usize) -> Self {
+    fn new(original: Option<&'a Original<'a>>) -> Self {
         Self {
-            out: String::new(),
-            room,
-            over: false,
+            document: Document::default(),
+            original,
+            indent: 0,
         }
     }
 
-    fn finish(self) -> Option<String> {
-        (!self.over).then_some(self.out)
+    /// A place in the source, if there is one.
+    fn at(&self, place: impl FnOnce(&Original<'_>) -> u32) -> Option<u32> {
+        self.original.map(place)
     }
 
-    fn text(&mut self, text: &str) {
-        if self.over {
-            return;
-        }
-        let length = text.chars().count();
-        if length > self.room {
-            self.over = true;
-        } else {
-            self.room -= length;
-            self.out.push_str(text);
-        }
+    // ---- steps ------------------------------------------------------------
+
+    fn text(&mut self, text: impl Into<Cow<'a, str>>) {
+        self.document.ops.push(Op::Text(text.into()));
     }
 
-    fn list<T>(&mut self, items: &[T], mut one: impl FnMut(&mut Self, &T)) {
-        for (index, item) in items.iter().enumerate() {
-            if self.over {
-                return;
+    fn group(&mut self, inner: impl FnOnce(&mut Self)) {
+        self.document.ops.push(Op::Open);
+        inner(self);
+        self.document.ops.push(Op::Close);
+    }
+
+    fn indented(&mut self, by: usize, inner: impl FnOnce(&mut Self)) {
+        self.indent = self.indent.saturating_add(by);
+        self.document.ops.push(Op::Indent(by));
+        inner(self);
+        self.document.ops.push(Op::Dedent(by));
+        self.indent = self.indent.saturating_sub(by);
+    }
+
+    fn push_break(&mut self, this: Break<'a>) {
+        let index = self.document.breaks.len();
+        self.document.breaks.push(this);
+        self.document.ops.push(Op::Break(index));
+    }
+
+    /// A break at which blank lines mean nothing.
+    fn line(&mut self, kind: Kind, at: Option<u32>) {
+        self.push_break(Break {
+            kind,
+            at,
+            nest: 0,
+            blanks: Blanks::None,
+            blank: false,
+            comments: Vec::new(),
+        });
+    }
+
+    /// A break before one of a list whose blank lines are kept.
+    fn next_in_block(&mut self, kind: Kind, at: Option<u32>, first: bool) {
+        self.push_break(Break {
+            kind,
+            at,
+            nest: 0,
+            blanks: Blanks::Keep { first, last: false },
+            blank: false,
+            comments: Vec::new(),
+        });
+    }
+
+    /// The break before what closes such a list.
+    /// Its comments stand in line with the list.
+    fn end_of_block(&mut self, kind: Kind, at: Option<u32>, nest: usize, first: bool) {
+        self.push_break(Break {
+            kind,
+            at,
+            nest,
+            blanks: Blanks::Keep { first, last: true },
+            blank: false,
+            comments: Vec::new(),
+        });
+    }
+
+    // ---- statements -------------------------------------------------------
+
+    fn statements(&mut self, statements: &'a [Statement], top: bool) {
+        let mut previous: Option<(&Statement, bool)> = None;
+        for statement in statements {
+            let at = self.at(|_| statement.span.start);
+            let gap = self.document.breaks.len();
+            self.next_in_block(Kind::Hard, at, previous.is_none());
+            let start = self.document.ops.len();
+            self.statement(statement);
+            if self.original.is_some() {
+                previous = Some((statement, false));
+                continue;
             }
-            if index > 0 {
-                self.text(", ");
+            let room = WIDTH.saturating_sub(self.indent);
+            let tall = self
+                .document
+                .flat_width(start)
+                .is_none_or(|width| width > room);
+            if let Some((before, before_tall)) = previous
+                && let Some(gap) = self.document.breaks.get_mut(gap)
+            {
+                gap.blank = tall
+                    || before_tall
+                    || top && discriminant(&before.node) != discriminant(&statement.node);
             }
-            one(self, item);
+            previous = Some((statement, tall));
         }
     }
 
-    fn expr(&mut self, expr: &Expr, level: Level) {
-        if self.over {
-            return;
+    fn statement(&mut self, statement: &'a Statement) {
+        match &statement.node {
+            StatementKind::Include(path) => {
+                self.text("include ");
+                self.string(path);
+            }
+            StatementKind::Let(binding) => {
+                self.text("let ");
+                self.text(&binding.name.node);
+                self.text(" = ");
+                match &binding.value {
+                    LetValue::Set(set) => self.set(set),
+                    LetValue::Literal(literal) => self.literal(literal),
+                    LetValue::Expr(expr) => self.expr(expr, Level::Or, Place::Clause),
+                }
+            }
+            StatementKind::Default(default) => {
+                self.text(match default.effect.node {
+                    DefaultEffect::Deny => "default deny ",
+                    DefaultEffect::Allow => "default allow ",
+                    DefaultEffect::Audit => "default audit ",
+                });
+                self.hooks(&default.hooks);
+            }
+            StatementKind::OnError(on_error) => {
+                self.text("on_error ");
+                self.text(deny_allow(on_error.effect.node));
+                self.hooks(&on_error.hooks);
+            }
+            StatementKind::Rule(rule) => self.rule(rule),
+            StatementKind::Scope(scope) => self.scope(scope, statement.span),
+            StatementKind::Exempt(exempt) => self.group(|p| {
+                p.text("exempt");
+                p.clauses(Some(&exempt.when), None);
+            }),
+            StatementKind::Assert(assert) => self.group(|p| {
+                p.text("assert ");
+                p.text(deny_allow(assert.effect.node));
+                p.hooks(&assert.hooks);
+                p.clauses(assert.when.as_ref(), assert.unless.as_ref());
+            }),
+            StatementKind::Test(test) => self.test(test, statement.span),
         }
-        let parens = needs_parens(&expr.node, level);
-        if parens {
-            self.text("(");
+    }
+
+    fn rule(&mut self, rule: &'a Rule) {
+        if !rule.annotations.is_empty() {
+            self.group(|p| {
+                for (index, annotation) in rule.annotations.iter().enumerate() {
+                    if index > 0 {
+                        p.line(Kind::Line, p.at(|_| annotation.span.start));
+                    }
+                    p.annotation(annotation);
+                }
+            });
+            self.line(Kind::Hard, self.at(|_| rule.effect.span.start));
+        }
+        self.group(|p| {
+            match &rule.effect.node {
+                Effect::Deny { errno } => p.deny(errno.as_ref()),
+                Effect::Kill => p.text("kill "),
+                Effect::Allow => p.text("allow "),
+                Effect::Audit => p.text("audit "),
+            }
+            p.hooks(&rule.hooks);
+            p.clauses(rule.when.as_ref(), rule.unless.as_ref());
+        });
+    }
+
+    fn annotation(&mut self, annotation: &'a Annotation) {
+        self.text("@");
+        self.text(&annotation.name.node);
+        self.text("(");
+        self.literal(&annotation.value);
+        self.text(")");
+    }
+
+    fn deny(&mut self, errno: Option<&'a Name>) {
+        self.text("deny ");
+        if let Some(errno) = errno {
+            self.text("with ");
+            self.text(&errno.node);
+            self.text(" ");
+        }
+    }
+
+    fn hooks(&mut self, hooks: &'a [Name]) {
+        self.indented(4, |p| {
+            for (index, hook) in hooks.iter().enumerate() {
+                if index > 0 {
+                    p.text(",");
+                    p.line(Kind::Fill, p.at(|_| hook.span.start));
+                }
+                p.text(&hook.node);
+            }
+        });
+    }
+
+    fn clauses(&mut self, when: Option<&'a Expr>, unless: Option<&'a Expr>) {
+        for (word, clause) in [("when ", when), ("unless ", unless)] {
+            if let Some(clause) = clause {
+                self.indented(2, |p| {
+                    p.line(Kind::Line, p.keyword(clause));
+                    p.text(word);
+                    p.expr(clause, Level::Or, Place::Clause);
+                });
+            }
+        }
+    }
+
+    fn scope(&mut self, scope: &'a Scope, span: Span) {
+        self.group(|p| {
+            p.text("scope ");
+            p.text(&scope.name.node);
+            p.indented(2, |p| {
+                p.line(Kind::Line, p.keyword(&scope.when));
+                p.text("when ");
+                p.expr(&scope.when, Level::Or, Place::Clause);
+                if let Some(inherit) = &scope.inherit {
+                    p.line(Kind::Line, p.at(|_| inherit.span.start));
+                    p.text("inherit");
+                    if let Some(until) = &inherit.until {
+                        p.text(" until ");
+                        p.expr(until, Level::Or, Place::Clause);
+                    }
+                }
+            });
+            p.line(Kind::Line, None);
+            p.text("{");
+        });
+        self.body(scope.statements.is_empty(), span, |p| {
+            p.statements(&scope.statements, false);
+        });
+    }
+
+    fn test(&mut self, test: &'a Test, span: Span) {
+        self.text("test ");
+        self.string(&test.name);
+        self.text(" {");
+        self.body(test.steps.is_empty(), span, |p| {
+            for (index, step) in test.steps.iter().enumerate() {
+                let (TestStep::Given { span, .. } | TestStep::Expect { span, .. }) = step;
+                p.next_in_block(Kind::Hard, p.at(|_| span.start), index == 0);
+                p.step(step);
+            }
+        });
+    }
+
+    /// What follows a `{`, up to its `}` at the end of `span`.
+    fn body(&mut self, empty: bool, span: Span, inner: impl FnOnce(&mut Self)) {
+        let kind = if empty { Kind::Soft } else { Kind::Hard };
+        self.group(|p| {
+            p.indented(2, inner);
+            p.end_of_block(kind, p.at(|_| span.end.saturating_sub(1)), 2, empty);
+            p.text("}");
+        });
+    }
+
+    fn step(&mut self, step: &'a TestStep) {
+        let bindings = match step {
+            TestStep::Given { bindings, .. } => {
+                self.text("given ");
+                let Some((first, others)) = bindings.split_first() else {
+                    return;
+                };
+                self.binding(first);
+                if !others.is_empty() {
+                    self.text(",");
+                }
+                others
+            }
+            TestStep::Expect {
+                verdict,
+                hook,
+                bindings,
+                ..
+            } => {
+                self.text("expect ");
+                match &verdict.node {
+                    Expected::Deny { errno } => self.deny(errno.as_ref()),
+                    Expected::Allow => self.text("allow "),
+                    Expected::Kill => self.text("kill "),
+                    Expected::Audit => self.text("audit "),
+                    Expected::Quiet => self.text("quiet "),
+                }
+                self.text(&hook.node);
+                bindings.as_slice()
+            }
+        };
+        self.indented(2, |p| {
+            for (index, binding) in bindings.iter().enumerate() {
+                if index > 0 {
+                    p.text(",");
+                }
+                p.line(Kind::Fill, p.at(|_| binding.span.start));
+                p.binding(binding);
+            }
+        });
+    }
+
+    fn binding(&mut self, binding: &'a Binding) {
+        self.text(&binding.field.node);
+        self.text(" = ");
+        match &binding.value {
+            BindingValue::Literal(literal) => self.literal(literal),
+            BindingValue::Set(set) => self.set(set),
+            BindingValue::Name(name) => self.text(&name.node),
+        }
+    }
+
+    // ---- conditions -------------------------------------------------------
+
+    /// Where a condition's keyword is in the source.
+    fn keyword(&self, clause: &Expr) -> Option<u32> {
+        self.at(|o| o.keyword_before(start(o, clause, Level::Or)))
+    }
+
+    fn expr(&mut self, expr: &'a Expr, level: Level, place: Place) {
+        if needs_parens(&expr.node, level) {
+            self.group(|p| {
+                p.text("(");
+                p.indented(2, |p| {
+                    p.line(Kind::Soft, p.at(|o| start(o, expr, Level::Or)));
+                    p.expr(expr, Level::Or, Place::Parens);
+                });
+                p.line(Kind::Soft, p.at(|o| o.close_paren(expr.span.end)));
+                p.text(")");
+            });
+            return;
         }
         match &expr.node {
-            ExprKind::Or(operands) => self.chain(operands, " or ", Level::Or),
-            ExprKind::And(operands) => self.chain(operands, " and ", Level::And),
+            ExprKind::Or(operands) => self.chain(operands, "or ", Level::Or, place),
+            ExprKind::And(operands) => self.chain(operands, "and ", Level::And, place),
             ExprKind::Not(inner) => {
                 self.text("not ");
-                self.expr(inner, Level::Not);
+                self.expr(inner, Level::Not, Place::Clause);
             }
             ExprKind::Compare { field, op, value } => {
                 self.text(&field.node);
-                self.text(" ");
                 self.text(compare_op(op.node));
-                self.text(" ");
                 match value {
-                    Operand::Literal(literal) => self.text(&print_literal(literal)),
+                    Operand::Literal(literal) => self.literal(literal),
                     Operand::Name(name) => self.text(&name.node),
                     Operand::Set(set) => self.set(set),
                 }
@@ -146,65 +454,91 @@ impl Flat {
             ExprKind::Name(name) => self.text(name),
             ExprKind::Error => self.text("<error>"),
         }
-        if parens {
-            self.text(")");
-        }
     }
 
-    fn chain(&mut self, operands: &[Expr], word: &str, level: Level) {
-        for (index, operand) in operands.iter().enumerate() {
-            if self.over {
-                return;
-            }
-            if index > 0 {
-                self.text(word);
-            }
-            self.expr(operand, level);
-        }
+    fn chain(&mut self, operands: &'a [Expr], word: &'static str, level: Level, place: Place) {
+        let indent = match place {
+            Place::Clause => 2,
+            Place::Parens => 0,
+        };
+        self.group(|p| {
+            p.indented(indent, |p| {
+                for (index, operand) in operands.iter().enumerate() {
+                    if index > 0 {
+                        p.line(Kind::Line, p.at(|o| start(o, operand, level)));
+                        p.text(word);
+                    }
+                    p.expr(operand, level, Place::Clause);
+                }
+            });
+        });
     }
 
-    fn set_or_name(&mut self, set: &SetOrName) {
+    fn set_or_name(&mut self, set: &'a SetOrName) {
         match set {
             SetOrName::Set(set) => self.set(set),
             SetOrName::Name(name) => self.text(&name.node),
-            SetOrName::Literal(literal) => self.text(&print_literal(literal)),
+            SetOrName::Literal(literal) => self.literal(literal),
         }
     }
 
-    fn set(&mut self, set: &Set) {
-        self.text("[");
-        self.list(&set.items, Self::item);
-        self.text("]");
+    fn set(&mut self, set: &'a Set) {
+        self.group(|p| {
+            p.text("[");
+            p.indented(2, |p| {
+                for (index, item) in set.items.iter().enumerate() {
+                    let kind = if index == 0 { Kind::Soft } else { Kind::Line };
+                    p.next_in_block(kind, p.at(|_| item.span.start), index == 0);
+                    p.item(&item.node);
+                    if index + 1 < set.items.len() {
+                        p.text(",");
+                    }
+                }
+            });
+            let empty = set.items.is_empty();
+            if !empty {
+                p.document.ops.push(Op::IfBroken(","));
+            }
+            let at = p.at(|_| set.span.end.saturating_sub(1));
+            p.end_of_block(Kind::Soft, at, 2, empty);
+            p.text("]");
+        });
     }
 
-    fn item(&mut self, item: &Item) {
-        match &item.node {
-            ItemKind::Literal(literal) => self.text(&print_literal(literal)),
+    fn item(&mut self, item: &'a ItemKind) {
+        match item {
+            ItemKind::Literal(literal) => self.literal(literal),
             ItemKind::Range { low, high } => {
-                self.text(&print_literal(low));
+                self.literal(low);
                 self.text("..");
-                self.text(&print_literal(high));
+                self.literal(high);
             }
             ItemKind::Name(name) => self.text(name),
             ItemKind::Set(set) => self.set(set),
         }
     }
 
-    fn annotation(&mut self, annotation: &Annotation) {
-        self.text("@");
-        self.text(&annotation.name.node);
-        self.text("(");
-        self.text(&print_literal(&annotation.value));
-        self.text(")");
+    // ---- literals ---------------------------------------------------------
+
+    /// As it was written, if that is known.
+    fn literal(&mut self, literal: &'a Literal) {
+        let Some(original) = self.original else {
+            self.text(print_literal(literal));
+            return;
+        };
+        match (&literal.node, original.string(literal.span)) {
+            (LiteralKind::User(_), Some(name)) => self.text(format!("user({name})")),
+            (LiteralKind::Group(_), Some(name)) => self.text(format!("group({name})")),
+            _ => self.text(original.slice(literal.span)),
+        }
     }
 
-    fn binding(&mut self, binding: &Binding) {
-        self.text(&binding.field.node);
-        self.text(" = ");
-        match &binding.value {
-            BindingValue::Literal(literal) => self.text(&print_literal(literal)),
-            BindingValue::Set(set) => self.set(set),
-            BindingValue::Name(name) => self.text(&name.node),
+    /// A string that is no literal: it is printed without regard to whether
+    /// it was raw, but kept as it was written.
+    fn string(&mut self, string: &'a Spanned<Vec<u8>>) {
+        match self.original {
+            Some(original) => self.text(original.slice(string.span)),
+            None => self.text(print_string(&string.node, false)),
         }
     }
 }
@@ -219,382 +553,23 @@ fn needs_parens(kind: &ExprKind, level: Level) -> bool {
     }
 }
 
-// ---- on several lines -----------------------------------------------------------
-
-struct Printer {
-    out: String,
-    column: usize,
+/// Where in the source a condition begins, of the parentheses around it only
+/// those counted that are printed.
+fn start(original: &Original<'_>, expr: &Expr, level: Level) -> u32 {
+    if needs_parens(&expr.node, level) {
+        return original.open_paren(expr.span.start);
+    }
+    let first = match &expr.node {
+        ExprKind::Or(operands) => operands.first().map(|e| (e, Level::Or)),
+        ExprKind::And(operands) => operands.first().map(|e| (e, Level::And)),
+        _ => None,
+    };
+    first.map_or(expr.span.start, |(first, level)| {
+        start(original, first, level)
+    })
 }
 
-impl Printer {
-    fn text(&mut self, text: &str) {
-        self.out.push_str(text);
-        self.column += text.chars().count();
-    }
-
-    fn line(&mut self, indent: usize) {
-        self.out.push('\n');
-        self.out.extend(core::iter::repeat_n(' ', indent));
-        self.column = indent;
-    }
-
-    /// Writes on what is left of the line, if it fits with `tail` more
-    /// characters behind it.
-    fn try_flat(&mut self, tail: usize, write: impl FnOnce(&mut Flat)) -> bool {
-        let room = WIDTH.saturating_sub(self.column.saturating_add(tail));
-        let mut flat = Flat::within(room);
-        write(&mut flat);
-        match flat.finish() {
-            Some(text) => {
-                self.text(&text);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn flat(&mut self, write: impl FnOnce(&mut Flat)) {
-        let mut flat = Flat::unlimited();
-        write(&mut flat);
-        self.text(&flat.out);
-    }
-
-    fn statements(&mut self, statements: &[Statement], indent: usize, top: bool) {
-        let mut previous: Option<(&Statement, bool)> = None;
-        for statement in statements {
-            let mut one = Self {
-                out: String::new(),
-                column: indent,
-            };
-            one.statement(&statement.node, indent);
-            let long = one.out.contains('\n');
-            if let Some((before, before_long)) = previous
-                && (long
-                    || before_long
-                    || top && discriminant(&before.node) != discriminant(&statement.node))
-            {
-                self.out.push('\n');
-            }
-            self.out.extend(core::iter::repeat_n(' ', indent));
-            self.text(&one.out);
-            self.line(0);
-            previous = Some((statement, long));
-        }
-    }
-
-    fn statement(&mut self, statement: &StatementKind, indent: usize) {
-        match statement {
-            StatementKind::Include(path) => {
-                self.text("include ");
-                self.text(&print_string(&path.node, false));
-            }
-            StatementKind::Let(binding) => {
-                self.text("let ");
-                self.text(&binding.name.node);
-                self.text(" = ");
-                match &binding.value {
-                    LetValue::Set(set) => self.set(set, indent + 2),
-                    LetValue::Literal(literal) => self.text(&print_literal(literal)),
-                    LetValue::Expr(expr) => self.expr(expr, Level::Or, indent + 2),
-                }
-            }
-            StatementKind::Default(default) => {
-                self.text(match default.effect.node {
-                    DefaultEffect::Deny => "default deny ",
-                    DefaultEffect::Allow => "default allow ",
-                    DefaultEffect::Audit => "default audit ",
-                });
-                self.hooks(&default.hooks, indent);
-            }
-            StatementKind::OnError(on_error) => {
-                self.text("on_error ");
-                self.text(deny_allow(on_error.effect.node));
-                self.hooks(&on_error.hooks, indent);
-            }
-            StatementKind::Rule(rule) => self.rule(rule, indent),
-            StatementKind::Scope(scope) => self.scope(scope, indent),
-            StatementKind::Exempt(exempt) => {
-                self.text("exempt");
-                self.clauses(&[("when ", &exempt.when)], indent);
-            }
-            StatementKind::Assert(assert) => {
-                self.text("assert ");
-                self.text(deny_allow(assert.effect.node));
-                self.hooks(&assert.hooks, indent);
-                self.when_unless(assert.when.as_ref(), assert.unless.as_ref(), indent);
-            }
-            StatementKind::Test(test) => self.test(test, indent),
-        }
-    }
-
-    fn rule(&mut self, rule: &Rule, indent: usize) {
-        if !rule.annotations.is_empty() {
-            let together = self.try_flat(0, |flat| {
-                for (index, annotation) in rule.annotations.iter().enumerate() {
-                    if index > 0 {
-                        flat.text(" ");
-                    }
-                    flat.annotation(annotation);
-                }
-            });
-            if !together {
-                for (index, annotation) in rule.annotations.iter().enumerate() {
-                    if index > 0 {
-                        self.line(indent);
-                    }
-                    self.flat(|flat| flat.annotation(annotation));
-                }
-            }
-            self.line(indent);
-        }
-        match &rule.effect.node {
-            Effect::Deny { errno: None } => self.text("deny "),
-            Effect::Deny { errno: Some(errno) } => {
-                self.text("deny with ");
-                self.text(&errno.node);
-                self.text(" ");
-            }
-            Effect::Kill => self.text("kill "),
-            Effect::Allow => self.text("allow "),
-            Effect::Audit => self.text("audit "),
-        }
-        self.hooks(&rule.hooks, indent);
-        self.when_unless(rule.when.as_ref(), rule.unless.as_ref(), indent);
-    }
-
-    fn when_unless(&mut self, when: Option<&Expr>, unless: Option<&Expr>, indent: usize) {
-        let clauses: Vec<(&str, &Expr)> = [("when ", when), ("unless ", unless)]
-            .into_iter()
-            .filter_map(|(word, clause)| clause.map(|c| (word, c)))
-            .collect();
-        self.clauses(&clauses, indent);
-    }
-
-    /// All on this line, or each on its own.
-    fn clauses(&mut self, clauses: &[(&str, &Expr)], indent: usize) {
-        let together = self.try_flat(0, |flat| {
-            for (word, clause) in clauses {
-                flat.text(" ");
-                flat.text(word);
-                flat.expr(clause, Level::Or);
-            }
-        });
-        if !together {
-            for (word, clause) in clauses {
-                self.line(indent + 2);
-                self.text(word);
-                self.expr(clause, Level::Or, indent + 4);
-            }
-        }
-    }
-
-    fn hooks(&mut self, hooks: &[Name], indent: usize) {
-        for (index, hook) in hooks.iter().enumerate() {
-            let last = index + 1 == hooks.len();
-            let length = hook.node.chars().count() + usize::from(!last);
-            if index > 0 {
-                if self.column + 1 + length > WIDTH {
-                    self.line(indent + 4);
-                } else {
-                    self.text(" ");
-                }
-            }
-            self.text(&hook.node);
-            if !last {
-                self.text(",");
-            }
-        }
-    }
-
-    fn scope(&mut self, scope: &Scope, indent: usize) {
-        self.text("scope ");
-        self.text(&scope.name.node);
-        let until = scope.inherit.as_ref().and_then(|i| i.until.as_ref());
-        let together = self.try_flat(2, |flat| {
-            flat.text(" when ");
-            flat.expr(&scope.when, Level::Or);
-            if scope.inherit.is_some() {
-                flat.text(" inherit");
-            }
-            if let Some(until) = until {
-                flat.text(" until ");
-                flat.expr(until, Level::Or);
-            }
-        });
-        if together {
-            self.text(" ");
-        } else {
-            self.line(indent + 2);
-            self.text("when ");
-            self.expr(&scope.when, Level::Or, indent + 4);
-            if scope.inherit.is_some() {
-                self.line(indent + 2);
-                self.text("inherit");
-            }
-            if let Some(until) = until {
-                self.text(" until ");
-                self.expr(until, Level::Or, indent + 4);
-            }
-            self.line(indent);
-        }
-        self.text("{");
-        if !scope.statements.is_empty() {
-            self.line(0);
-            self.statements(&scope.statements, indent + 2, false);
-            self.out.extend(core::iter::repeat_n(' ', indent));
-        }
-        self.text("}");
-    }
-
-    fn test(&mut self, test: &Test, indent: usize) {
-        self.text("test ");
-        self.text(&print_string(&test.name.node, false));
-        self.text(" {");
-        for step in &test.steps {
-            self.line(indent + 2);
-            self.step(step, indent + 2);
-        }
-        if !test.steps.is_empty() {
-            self.line(indent);
-        }
-        self.text("}");
-    }
-
-    fn step(&mut self, step: &TestStep, indent: usize) {
-        let bindings = match step {
-            TestStep::Given { bindings, .. } => {
-                self.text("given");
-                bindings
-            }
-            TestStep::Expect {
-                verdict,
-                hook,
-                bindings,
-                ..
-            } => {
-                self.text("expect ");
-                match &verdict.node {
-                    Expected::Deny { errno: None } => self.text("deny "),
-                    Expected::Deny { errno: Some(errno) } => {
-                        self.text("deny with ");
-                        self.text(&errno.node);
-                        self.text(" ");
-                    }
-                    Expected::Allow => self.text("allow "),
-                    Expected::Kill => self.text("kill "),
-                    Expected::Audit => self.text("audit "),
-                    Expected::Quiet => self.text("quiet "),
-                }
-                self.text(&hook.node);
-                bindings
-            }
-        };
-        for (index, binding) in bindings.iter().enumerate() {
-            let comma = usize::from(index + 1 < bindings.len());
-            let mut fits = Flat::within(WIDTH.saturating_sub(self.column + 1 + comma));
-            fits.binding(binding);
-            match fits.finish() {
-                Some(text) => {
-                    self.text(" ");
-                    self.text(&text);
-                }
-                None => {
-                    self.line(indent + 2);
-                    self.flat(|flat| flat.binding(binding));
-                }
-            }
-            if comma == 1 {
-                self.text(",");
-            }
-        }
-    }
-
-    /// `indent` is for the lines that follow the first; what closes a
-    /// parenthesis or bracket stands two before it.
-    fn expr(&mut self, expr: &Expr, level: Level, indent: usize) {
-        if self.try_flat(0, |flat| flat.expr(expr, level)) {
-            return;
-        }
-        if needs_parens(&expr.node, level) {
-            self.text("(");
-            self.line(indent);
-            self.expr(expr, Level::Or, indent);
-            self.line(indent.saturating_sub(2));
-            self.text(")");
-            return;
-        }
-        match &expr.node {
-            ExprKind::Or(operands) => self.chain(operands, "or ", Level::Or, indent),
-            ExprKind::And(operands) => self.chain(operands, "and ", Level::And, indent),
-            ExprKind::Not(inner) => {
-                self.text("not ");
-                self.expr(inner, Level::Not, indent);
-            }
-            ExprKind::Compare {
-                field,
-                op,
-                value: Operand::Set(set),
-            } => {
-                self.text(&field.node);
-                self.text(" ");
-                self.text(compare_op(op.node));
-                self.text(" ");
-                self.set(set, indent);
-            }
-            ExprKind::In {
-                field,
-                negated,
-                set: SetOrName::Set(set),
-                ..
-            } => {
-                self.text(&field.node);
-                self.text(if *negated { " not in " } else { " in " });
-                self.set(set, indent);
-            }
-            ExprKind::Has {
-                field,
-                any,
-                set: SetOrName::Set(set),
-                ..
-            } => {
-                self.text(&field.node);
-                self.text(if *any { " has any " } else { " has " });
-                self.set(set, indent);
-            }
-            _ => self.flat(|flat| flat.expr(expr, level)),
-        }
-    }
-
-    fn chain(&mut self, operands: &[Expr], word: &str, level: Level, indent: usize) {
-        for (index, operand) in operands.iter().enumerate() {
-            if index > 0 {
-                self.line(indent);
-                self.text(word);
-            }
-            self.expr(operand, level, indent + 2);
-        }
-    }
-
-    /// `indent` is for the items; the bracket closes two before it.
-    fn set(&mut self, set: &Set, indent: usize) {
-        if self.try_flat(0, |flat| flat.set(set)) {
-            return;
-        }
-        self.text("[");
-        for item in &set.items {
-            self.line(indent);
-            match &item.node {
-                ItemKind::Set(inner) => self.set(inner, indent + 2),
-                _ => self.flat(|flat| flat.item(item)),
-            }
-            self.text(",");
-        }
-        self.line(indent.saturating_sub(2));
-        self.text("]");
-    }
-}
-
-// ---- words ------------------------------------------------------------------------
+// ---- words ------------------------------------------------------------------
 
 const fn deny_allow(effect: DenyAllow) -> &'static str {
     match effect {
@@ -605,82 +580,11 @@ const fn deny_allow(effect: DenyAllow) -> &'static str {
 
 const fn compare_op(op: CompareOp) -> &'static str {
     match op {
-        CompareOp::Eq => "==",
-        CompareOp::Ne => "!=",
-        CompareOp::Lt => "<",
-        CompareOp::Le => "<=",
-        CompareOp::Gt => ">",
-        CompareOp::Ge => ">=",
+        CompareOp::Eq => " == ",
+        CompareOp::Ne => " != ",
+        CompareOp::Lt => " < ",
+        CompareOp::Le => " <= ",
+        CompareOp::Gt => " > ",
+        CompareOp::Ge => " >= ",
     }
-}
-
-/// A literal as it is written.
-#[must_use]
-pub fn print_literal(literal: &Literal) -> String {
-    match &literal.node {
-        LiteralKind::String { bytes, raw } => print_string(bytes, *raw),
-        LiteralKind::Int { value, radix } => match radix {
-            2 => format!("0b{value:b}"),
-            8 => format!("0o{value:o}"),
-            16 => format!("0x{value:x}"),
-            _ => value.to_string(),
-        },
-        LiteralKind::Bool(true) => "true".to_owned(),
-        LiteralKind::Bool(false) => "false".to_owned(),
-        LiteralKind::User(name) => format!("user({})", print_string(name, false)),
-        LiteralKind::Group(name) => format!("group({})", print_string(name, false)),
-    }
-}
-
-/// A string with its quotes; raw if asked for and possible.
-#[must_use]
-pub fn print_string(bytes: &[u8], raw: bool) -> String {
-    if raw
-        && let Ok(text) = core::str::from_utf8(bytes)
-        && !text.contains(['"', '\n', '\r', '\0'])
-    {
-        return format!("r\"{text}\"");
-    }
-    let mut out = String::with_capacity(bytes.len().saturating_add(2));
-    out.push('"');
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '"' => out.push_str("\\\""),
-                '\\' => out.push_str("\\\\"),
-                '\n' => out.push_str("\\n"),
-                '\t' => out.push_str("\\t"),
-                _ if is_invisible(c) => {
-                    let mut buffer = [0; 4];
-                    push_hex(&mut out, c.encode_utf8(&mut buffer).as_bytes());
-                }
-                _ => out.push(c),
-            }
-        }
-        push_hex(&mut out, chunk.invalid());
-    }
-    out.push('"');
-    out
-}
-
-fn push_hex(out: &mut String, bytes: &[u8]) {
-    for byte in bytes {
-        out.push_str(&format!("\\x{byte:02x}"));
-    }
-}
-
-/// Characters that a reader would not see, or that reorder those around them.
-const fn is_invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\0'..='\u{1f}'
-            | '\u{7f}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}'
-    )
 }
