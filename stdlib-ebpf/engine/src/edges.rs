@@ -12,10 +12,8 @@ use crate::{
     work::{KEY_WORDS, Work},
 };
 
-/// No such edge. Not an offset of anything: pages end well below.
-pub(crate) const MISS: u64 = 1 << 32;
-/// The table could not be read.
-pub(crate) const BROKEN: u64 = 1 << 33;
+/// Entries that a hash may be found in.
+pub(crate) const CANDIDATES: u32 = 2 * BUCKET_ENTRIES;
 
 /// Where the edge of a class leads, from the hashed node at `from`.
 #[inline(always)]
@@ -51,30 +49,40 @@ pub(crate) fn class_edge<M: Memory>(
     Ok(None)
 }
 
-/// Where the literal edge of the component in `work.key` leads from the path
-/// state at `from`: an offset, [`MISS`] or [`BROKEN`].
+/// An entry whose `from` and tag agree.
+pub(crate) struct Hit {
+    /// One more than its number.
+    pub(crate) next: u32,
+    /// Where it leads.
+    pub(crate) to: u32,
+    /// Its key record.
+    pub(crate) record: u32,
+}
+
+/// The next such entry for the component at hand, from number `work.candidate`
+/// on.
 #[inline(always)]
-pub(crate) fn path_edge<M: Memory>(memory: &M, work: &Work, from: u32, hash: u64) -> u64 {
+pub(crate) fn path_edge<M: Memory>(memory: &M, work: &Work) -> Result<Option<Hit>, Fault> {
+    let (from, hash, first) = (work.state, work.hash, work.candidate);
     let mut bucket = 0;
     while bucket < 2 {
-        let Ok((page, base)) = bucket_of(memory, work.edges, work.edge_mask, hash, bucket) else {
-            return BROKEN;
-        };
+        let (page, base) = bucket_of(memory, work.edges, work.edge_mask, hash, bucket)?;
         let mut entry = 0;
         while entry < BUCKET_ENTRIES {
+            let number = bucket * BUCKET_ENTRIES + entry;
             let at = base + entry * EDGE_SIZE;
-            if is_hit(page, at, from, hash) {
-                match key_equals(memory, work, page_u32(page, at + 12)) {
-                    0 => {}
-                    1 => return u64::from(page_u32(page, at + 8)),
-                    _ => return BROKEN,
-                }
+            if is_hit(page, at, from, hash) && number >= first {
+                return Ok(Some(Hit {
+                    next: number + 1,
+                    to: page_u32(page, at + 8),
+                    record: page_u32(page, at + 12),
+                }));
             }
             entry += 1;
         }
         bucket += 1;
     }
-    MISS
+    Ok(None)
 }
 
 #[inline(always)]
@@ -96,30 +104,27 @@ fn is_hit(page: &[u8; PAGE_SIZE], at: u32, from: u32, hash: u64) -> bool {
     page_u32(page, at) == from && page_u32(page, at + 4) == (hash >> 16) as u32
 }
 
-/// Whether the key record is the component in `work.key`: 0 no, 1 yes, 2 the
-/// record could not be read.
-#[inline(never)]
-fn key_equals<M: Memory>(memory: &M, work: &Work, record: u32) -> u64 {
-    let Ok(page) = page_of(memory, record) else {
-        return 2;
-    };
+/// Whether the key record is the component in `work.key`.
+#[inline(always)]
+pub(crate) fn key_equals<M: Memory>(memory: &M, work: &Work, record: u32) -> Result<bool, Fault> {
+    let page = page_of(memory, record)?;
     let length = work.length;
     if page_u16(page, record) != length {
-        return 0;
+        return Ok(false);
     }
     let bytes = record.wrapping_add(2);
     let words = length.div_ceil(8);
     let mut word = 0;
     while word < KEY_WORDS as u32 {
         if word >= words {
-            return 1;
+            break;
         }
         if page_u64(page, bytes.wrapping_add(word * 8)) != key_word(work, word) {
-            return 0;
+            return Ok(false);
         }
         word += 1;
     }
-    1
+    Ok(true)
 }
 
 #[inline(always)]
@@ -139,11 +144,11 @@ fn key_word(work: &Work, word: u32) -> u64 {
 /// Hashes the component that starts at `work.position` with `work.length` (at
 /// most 255) and leaves it, zero-padded, in `work.key`.
 #[inline(always)]
-pub(crate) fn hash_component(work: &mut Work, from: u32) -> u64 {
+pub(crate) fn hash_component(work: &mut Work) {
     let length = work.length;
     let base = work.position;
     let words = length.div_ceil(8);
-    let mut hash = hash_start(work.seed, from, length);
+    let mut hash = hash_start(work.seed, work.state, length);
     let mut word = 0;
     while word < KEY_WORDS as u32 {
         if word >= words {
@@ -160,5 +165,5 @@ pub(crate) fn hash_component(work: &mut Work, from: u32) -> u64 {
         hash = hash_word(hash, value);
         word += 1;
     }
-    hash_end(hash)
+    work.hash = hash_end(hash);
 }

@@ -4,7 +4,7 @@ use std::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use lsmpc_abi::{Presence, field::FieldId, image::PAGE_SIZE};
 
-use crate::{Fault, Memory, Source, Work, exe_class};
+use crate::{Fault, Memory, Source, Work, machine::Machine};
 
 /// An image in a slice. Bytes beyond the last whole page are not part of it.
 #[derive(Debug, Clone, Copy)]
@@ -73,67 +73,60 @@ impl Event {
     }
 }
 
-impl<M: Memory> Source<M> for Event {
-    fn scalar(&mut self, field: u8) -> (Presence, u64) {
-        match self.numbered(field) {
-            Value::None => (Presence::None, 0),
-            Value::Scalar(value) => (Presence::Known, *value),
-            _ => (Presence::Unknown, 0),
+impl Source for Event {
+    fn work(&mut self) -> &mut Work {
+        &mut self.work
+    }
+
+    fn value(&mut self, field: u8) {
+        match *self.numbered(field) {
+            Value::None => self.work.set_presence(Presence::None),
+            Value::Scalar(value) => self.work.set_scalar(value),
+            Value::Wide(value) => self.work.set_wide((value >> 64) as u64, value as u64),
+            Value::Unknown | Value::Text(_) => self.work.set_presence(Presence::Unknown),
         }
     }
 
-    fn wide(&mut self, field: u8) -> (Presence, u64, u64) {
-        match self.numbered(field) {
-            Value::None => (Presence::None, 0, 0),
-            Value::Wide(value) => (Presence::Known, (*value >> 64) as u64, *value as u64),
-            _ => (Presence::Unknown, 0, 0),
-        }
-    }
-
-    fn text(&mut self, field: u8) -> Presence {
+    fn text(&mut self, field: u8) {
         let field = FieldId::from_number(field);
         match field.and_then(|field| self.values.get(&field)) {
-            Some(Value::None) => Presence::None,
-            Some(Value::Text(bytes)) => {
-                // As the kernel's side does: right-aligned.
-                match self.work.text.get_mut(..4096).and_then(|text| {
-                    let start = text.len().checked_sub(bytes.len())?;
-                    text.get_mut(start..)?.copy_from_slice(bytes);
-                    Some(start)
-                }) {
-                    Some(start) => {
-                        self.work.start = start as u32;
-                        self.work.end = 4096;
-                        Presence::Known
-                    }
-                    None => Presence::Unknown,
-                }
-            }
-            _ => Presence::Unknown,
+            Some(Value::None) => self.work.set_presence(Presence::None),
+            Some(Value::Text(bytes)) => fill(&mut self.work, bytes),
+            _ => self.work.set_presence(Presence::Unknown),
         }
     }
 
-    fn work(&mut self) -> Option<&mut Work> {
-        Some(&mut self.work)
+    fn cached_class(&mut self, _field: u8) -> Option<u32> {
+        None
     }
 
-    fn cached_class(&mut self, memory: &M, field: u8) -> Result<u32, Fault> {
-        match <Self as Source<M>>::text(self, field) {
-            Presence::None => Ok(lsmpc_abi::CLASS_NONE),
-            Presence::Unknown => Ok(lsmpc_abi::CLASS_UNKNOWN),
-            Presence::Known => exe_class(memory, &mut self.work),
-        }
+    fn keep_class(&mut self, _field: u8, _class: u32) {}
+}
+
+/// Puts a text into the buffer as the programs do with paths: right-aligned.
+fn fill(work: &mut Work, bytes: &[u8]) {
+    let room = work.text.get_mut(..TEXT_END).and_then(|text| {
+        let start = text.len().checked_sub(bytes.len())?;
+        text.get_mut(start..)?.copy_from_slice(bytes);
+        Some(start)
+    });
+    match room {
+        Some(start) => work.set_text(start as u32, TEXT_END as u32),
+        None => work.set_presence(Presence::Unknown),
     }
 }
+
+/// Where a text ends in the buffer.
+const TEXT_END: usize = 4096;
 
 /// The class of a text by the text classifier at `classifier`.
 ///
 /// # Errors
 /// A [`Fault`], if the image is invalid, or the text longer than 4096 bytes.
 pub fn classify<M: Memory>(memory: &M, classifier: u32, text: &[u8]) -> Result<u32, Fault> {
-    let mut event = Event::new().with(FieldId::Path, Value::Text(text.to_vec()));
-    match <Event as Source<M>>::text(&mut event, FieldId::Path as u8) {
-        Presence::Known => crate::classify_text(memory, classifier, &mut event.work),
-        _ => Err(Fault::Text),
+    if text.len() > TEXT_END {
+        return Err(Fault::Text);
     }
+    let mut event = Event::new().with(FieldId::Path, Value::Text(text.to_vec()));
+    Machine::new(memory, &mut event).classify(FieldId::Path as u8, classifier)
 }

@@ -1,90 +1,37 @@
 //! Interval classifiers: how many sorted boundaries are not above a value.
 
-use lsmpc_abi::{CLASS_FIRST, image::MAX_BOUNDARIES};
+use lsmpc_abi::CLASS_FIRST;
 
 use crate::{
     Fault,
+    machine::finish,
     memory::{Memory, u64_at},
-    repeat::{Step, repeat},
+    work::Work,
 };
 
-/// Rounds of the binary search: 2^20 - 1 boundaries, and one to end.
-const ROUNDS: u32 = 21;
-
-/// A value of up to 128 bits.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Key {
-    pub(crate) high: u64,
-    pub(crate) low: u64,
-}
-
-/// The class of `key` among the `count` boundaries at `offset`; `wide` ones are
-/// two u64, high first.
+/// One halving of a binary search.
 #[inline(always)]
-pub(crate) fn class<M: Memory>(
-    memory: &M,
-    count: u32,
-    offset: u32,
-    wide: bool,
-    key: Key,
-) -> Result<u32, Fault> {
-    if count > MAX_BOUNDARIES {
-        return Err(Fault::Classifier);
+pub(crate) fn step<M: Memory>(memory: &M, work: &mut Work) -> Result<bool, Fault> {
+    let (least, most, wide) = (work.least, work.most, work.wide & 1);
+    if least >= most {
+        finish(work, CLASS_FIRST.wrapping_add(least));
+        return Ok(true);
     }
-    let mut search = Search {
-        memory,
-        key,
-        offset,
-        wide: u32::from(wide),
-        low: 0,
-        high: count,
-        broken: 0,
+    let middle = least.wrapping_add(most.wrapping_sub(least) >> 1);
+    let at = work
+        .boundaries
+        .wrapping_add((middle << wide).wrapping_mul(8));
+    let first = u64_at(memory, at)?;
+    let not_above = if wide == 0 {
+        first <= work.low
+    } else {
+        let second = u64_at(memory, at.wrapping_add(8))?;
+        first < work.high || (first == work.high && second <= work.low)
     };
-    repeat(ROUNDS, &mut search);
-    if search.broken != 0 {
-        return Err(Fault::Page);
+    if not_above {
+        work.least = middle.wrapping_add(1);
+    } else {
+        work.most = middle;
     }
-    Ok(CLASS_FIRST + search.low)
-}
-
-struct Search<'m, M> {
-    memory: &'m M,
-    key: Key,
-    offset: u32,
-    wide: u32,
-    low: u32,
-    high: u32,
-    broken: u32,
-}
-
-impl<M: Memory> Step for Search<'_, M> {
-    #[inline(always)]
-    fn step(&mut self) -> bool {
-        if self.low >= self.high {
-            return false;
-        }
-        let middle = (self.low + self.high) >> 1;
-        let at = self
-            .offset
-            .wrapping_add((middle << self.wide).wrapping_mul(8));
-        let Ok(first) = u64_at(self.memory, at) else {
-            self.broken = 1;
-            return false;
-        };
-        let not_above = if self.wide == 0 {
-            first <= self.key.low
-        } else {
-            let Ok(second) = u64_at(self.memory, at.wrapping_add(8)) else {
-                self.broken = 1;
-                return false;
-            };
-            first < self.key.high || (first == self.key.high && second <= self.key.low)
-        };
-        if not_above {
-            self.low = middle + 1;
-        } else {
-            self.high = middle;
-        }
-        true
-    }
+    Ok(true)
 }

@@ -13,11 +13,11 @@
 //!
 //! # Written for two machines
 //!
-//! In BPF a loop is a call of `bpf_loop` with a callback ([`repeat`]), and what
-//! a loop carries lives in [`Work`], a part of a map value: its contents are
-//! unknown to the verifier, so that a loop's second round looks like its first
-//! and verification converges. Every index read from there is bounded again
-//! ([`bits`]) where it is used.
+//! In BPF a loop is a call of `bpf_loop` with a callback ([`repeat`]). An
+//! evaluation is one such loop (`machine`), and what it carries lives in
+//! [`Work`], a part of a map value: its contents are unknown to the verifier, so
+//! that a second round looks like the first and verification converges. Every
+//! index read from there is bounded again ([`bits`]) where it is used.
 #![no_std]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 #![cfg_attr(
@@ -42,16 +42,17 @@ pub mod host;
 #[cfg(feature = "host")]
 pub mod image;
 mod interval;
+mod machine;
 mod memory;
+mod node;
 pub mod repeat;
 #[cfg(feature = "host")]
 pub mod report;
 mod text;
 mod work;
 
-pub use decide::{Outcome, Source, decide, decide_from, exe_class, outcome, root};
+pub use decide::{Outcome, Source, decide, decide_from, decide_unknown, gate, outcome, root};
 pub use memory::{Memory, u32_at, u64_at};
-pub use text::classify_text;
 pub use work::{TEXT_BYTES, Work};
 
 /// Why an image could not be evaluated. The event is denied and counted; a
