@@ -9,7 +9,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
-use lsmpc_syntax::{FileId, MAX_ERRORS, parse, print, strip_spans};
+use lsmpc_syntax::{FileId, MAX_ERRORS, Parsed, format, parse, print, strip_spans};
 
 /// Longer inputs are cut: many short runs find more than few long ones.
 const MAX_INPUT: usize = 8 * 1024;
@@ -61,8 +61,36 @@ fn check(text: &str) {
         let again = parse(FileId(0), &printed);
         assert_eq!(again.errors, [], "{printed}");
         assert_eq!(print(&again.file), printed);
-        assert_eq!(strip_spans(again.file), strip_spans(parsed.file));
+        assert_eq!(strip_spans(again.file), strip_spans(parsed.file.clone()));
     }
+    match format(text) {
+        Ok(formatted) => check_format(text, &parsed, &formatted),
+        Err(errors) => assert_eq!(errors, parsed.errors),
+    }
+}
+
+fn check_format(text: &str, parsed: &Parsed, formatted: &str) {
+    let after = parse(FileId(0), formatted);
+    assert_eq!(after.errors, [], "{formatted}");
+    assert_eq!(
+        comments(formatted, &after),
+        comments(text, parsed),
+        "{formatted}"
+    );
+    assert_eq!(
+        strip_spans(after.file),
+        strip_spans(parsed.file.clone()),
+        "{formatted}"
+    );
+    assert_eq!(format(formatted).as_deref(), Ok(formatted));
+}
+
+fn comments<'t>(text: &'t str, parsed: &Parsed) -> Vec<&'t str> {
+    let texts = parsed
+        .comments
+        .iter()
+        .map(|c| &text[c.span.start as usize..c.span.end as usize]);
+    texts.map(|t| t.trim_end_matches([' ', '\t'])).collect()
 }
 
 fn number(variable: &str) -> Option<u64> {

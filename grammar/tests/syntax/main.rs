@@ -2,11 +2,14 @@
 
 mod corpus;
 mod errors;
+mod format;
 mod print;
 mod roundtrip;
+mod scatter;
 mod soup;
 mod spans;
 mod tree;
+mod trees;
 mod walk;
 mod words;
 
