@@ -10,7 +10,7 @@ use lsmpc_abi::image::{
     H_ABI, H_DIGEST, H_EPOCH, H_HOOKS, H_PAGES, H_REPORT, H_REPORT_LEN, HOOK_ENTRY_SIZE, HOOK_USED,
     MAGIC, MAX_PAGES, PAGE_SIZE,
 };
-use sha2::{Digest, Sha256};
+use lsmpc_engine::image::{Image, ImageError};
 
 use crate::error::{Error, Result};
 
@@ -101,7 +101,7 @@ impl Header {
     }
 }
 
-/// A whole image whose header, length and digest agree.
+/// A whole image that no event can make evaluation fail on.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedImage {
     pub(crate) header: Header,
@@ -109,22 +109,17 @@ pub(crate) struct CheckedImage {
 }
 
 impl CheckedImage {
-    /// Checks an image.
+    /// Checks an image: its header here, and all that an event can reach by the
+    /// engine, which is what will read it in the kernel.
     pub(crate) fn new(bytes: &[u8]) -> Result<Self> {
         let header = Header::read(bytes)?;
-        if bytes.len() != header.pages as usize * PAGE_SIZE {
-            return Err(damaged(format!(
-                "it has {} bytes, its header says {} pages",
-                bytes.len(),
-                header.pages
-            )));
-        }
-        if digest(bytes) != header.digest {
-            return Err(damaged("its digest does not fit its contents"));
-        }
+        let image = Image::from_bytes(bytes.to_vec()).map_err(|error| match error {
+            ImageError::Abi { found, expected } => Error::ImageAbi { found, expected },
+            other => damaged(other.to_string()),
+        })?;
         Ok(Self {
             header,
-            bytes: bytes.to_vec(),
+            bytes: image.into_bytes(),
         })
     }
 
@@ -138,35 +133,34 @@ impl CheckedImage {
     }
 }
 
-/// SHA-256 of an image with epoch and digest taken as zero.
-#[must_use]
-pub fn digest(image: &[u8]) -> [u8; 32] {
-    let mut head = image.get(..PAGE_SIZE).unwrap_or(image).to_vec();
-    for range in [H_EPOCH..H_EPOCH + 4, H_DIGEST..H_DIGEST + 32] {
-        if let Some(field) = head.get_mut(range) {
-            field.fill(0);
-        }
-    }
-    let mut hash = Sha256::new();
-    hash.update(&head);
-    hash.update(image.get(PAGE_SIZE..).unwrap_or(&[]));
-    hash.finalize().into()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use lsmpc_abi::hook::HOOK_SLOTS;
+    use lsmpc_abi::image::{H_OUTCOME_COUNT, H_OUTCOMES, H_REPORT, H_TABLES_END, REF_TERMINAL};
+    use lsmpc_engine::image::digest;
+
     use super::*;
 
     /// An image of so many pages that names these hooks and allows everything.
     pub(crate) fn blank(pages: u32, hooks: &[HookId]) -> Vec<u8> {
-        let mut bytes = vec![0; pages as usize * PAGE_SIZE];
+        let end = pages * PAGE_SIZE as u32;
+        let mut bytes = vec![0; end as usize];
         bytes[..8].copy_from_slice(&MAGIC);
-        bytes[H_ABI..H_ABI + 4].copy_from_slice(&ABI_VERSION.to_le_bytes());
-        bytes[H_PAGES..H_PAGES + 4].copy_from_slice(&pages.to_le_bytes());
-        for hook in hooks {
-            let at = H_HOOKS + HOOK_ENTRY_SIZE * usize::from(*hook as u16);
-            bytes[at..at + 4].copy_from_slice(&(1_u32 << 31).to_le_bytes());
-            bytes[at + 4] = 1;
+        for (at, word) in [
+            (H_ABI, ABI_VERSION),
+            (H_PAGES, pages),
+            // Outcome 0 is all zero, and so is the end of the header.
+            (H_OUTCOMES, PAGE_SIZE as u32 - 16),
+            (H_OUTCOME_COUNT, 1),
+            (H_TABLES_END, end),
+            (H_REPORT, end),
+        ] {
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        for hook in 0..HOOK_SLOTS {
+            let at = H_HOOKS + HOOK_ENTRY_SIZE * hook;
+            bytes[at..at + 4].copy_from_slice(&REF_TERMINAL.to_le_bytes());
+            bytes[at + 4] = u8::from(hooks.iter().any(|used| *used as usize == hook));
         }
         let digest = digest(&bytes);
         bytes[H_DIGEST..H_DIGEST + 32].copy_from_slice(&digest);
@@ -188,7 +182,7 @@ pub(crate) mod tests {
         let good = blank(2, &[HookId::FileOpen]);
         let reason = |bytes: &[u8]| CheckedImage::new(bytes).unwrap_err().to_string();
         assert!(reason(&[]).contains("shorter"));
-        assert!(reason(&good[..PAGE_SIZE]).contains("2 pages"));
+        assert!(reason(&good[..PAGE_SIZE]).contains("pages"));
         let mut bad = good.clone();
         bad[0] = 0;
         assert!(reason(&bad).contains("does not begin"));

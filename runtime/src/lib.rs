@@ -44,7 +44,8 @@ use lsmpc_abi::hook::HookId;
 
 pub use code::Code;
 pub use error::{Error, Result};
-pub use image::{Header, digest};
+pub use image::Header;
+pub use lsmpc_engine::image::digest;
 pub use pins::State;
 pub use preflight::{Check, CheckState, Preflight};
 pub use status::{Counters, Holder, HookStatus, MapStatus, OtherProgram, PolicyStatus, Status};

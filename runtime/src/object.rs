@@ -17,7 +17,10 @@ use crate::error::{Error, Result};
 use crate::sys::MapShape;
 
 /// The object that is part of this crate.
-static EMBEDDED: &[u8] = &[];
+static EMBEDDED: &[u8] = aya::include_bytes_aligned!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../stdlib-ebpf/prebuilt/lsmpc.bpf.o"
+));
 
 /// The programs, checked.
 #[derive(Debug, Clone)]
