@@ -23,29 +23,22 @@ use crate::output::{Color, Format};
     propagate_version = false,
     after_help = "\
 Examples:
-  lsmpc check policy.lsmp                     is it right?
-  lsmpc eval policy.lsmp --events events.jsonl   what would it do?
-  sudo lsmpc apply policy.lsmp                enforce it
-  sudo lsmpc events --follow                  watch it
+  lsmpc check policy.lsmp                         is it right?
+  lsmpc eval policy.lsmp --events events.jsonl    what would it do?
+  sudo lsmpc apply policy.lsmp                    enforce it
+  sudo lsmpc events --follow                      watch it
 
 Exit codes:
   0  done
-  1  the policy has errors, or an event given to `eval` is bad
+  1  the policy has errors, an event given to `eval` is bad, `doctor` misses something
   2  wrong usage, or the machine cannot do it"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// When to colour
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        value_name = "WHEN",
-        default_value_t,
-        hide_possible_values = false
-    )]
+    /// Colours: auto is on terminals, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
     pub(crate) color: Color,
 }
 
@@ -68,7 +61,7 @@ pub(crate) enum Command {
 /// How data is written.
 #[derive(Debug, Args)]
 pub(crate) struct FormatArgument {
-    /// For people, or one JSON object a line
+    /// For people, or as JSON: one object a line
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(crate) format: Format,
 }

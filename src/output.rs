@@ -13,22 +13,20 @@ use crate::failure::Failure;
 /// When to colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Color {
-    /// On terminals, unless NO_COLOR is set
+    // On terminals, unless NO_COLOR is set.
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
-    /// For people
+    // For people.
     #[default]
     Human,
-    /// One JSON object a line
+    // One JSON object a line.
     Json,
 }
 

@@ -49,7 +49,8 @@ impl Check {
             Format::Human => {
                 let text = human_diagnostics(&policy.diagnostics, &policy.sources, terminal.stdout);
                 output.text(text)?;
-                output.line(summary(&policy, terminal.stdout))?;
+                let denied = self.compile.deny_warnings;
+                output.line(summary(&policy, denied, terminal.stdout))?;
                 if let (true, Some(stats)) = (self.stats, policy.stats()) {
                     output.line("")?;
                     output.text(table(stats))?;
@@ -70,8 +71,12 @@ impl Check {
 }
 
 /// `ok: 12 rules, 3 hooks, 20 KiB image` or `2 errors, 1 warning`.
-fn summary(policy: &Policy, color: bool) -> String {
+fn summary(policy: &Policy, deny_warnings: bool, color: bool) -> String {
     let tally = Tally::of(&policy.diagnostics);
+    if deny_warnings && tally.errors == 0 && tally.warnings != 0 {
+        let text = format!("{}; warnings are denied", tally.text());
+        return paint(color, Style::Red, text);
+    }
     let Some(stats) = policy.stats().filter(|_| tally.errors == 0) else {
         return paint(color, Style::Red, tally.text());
     };
@@ -125,7 +130,9 @@ fn table(stats: &Stats) -> String {
     ));
     if !stats.costliest_globs.is_empty() {
         shown.push_str("\nglobs that take part in most states:\n");
-        for glob in &stats.costliest_globs {
+        let mut globs = stats.costliest_globs.clone();
+        globs.dedup();
+        for glob in &globs {
             shown.push_str(&format!(
                 "  {:>8}  {}\n",
                 glob.states,

@@ -38,7 +38,7 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "FILE")]
     events: PathBuf,
 
-    /// What evaluates
+    /// The image, by the code that runs in the kernel, or the policy's meaning, directly
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
 
@@ -49,10 +49,8 @@ pub(crate) struct Eval {
 /// What evaluates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 enum Engine {
-    /// The image, by the code that runs in the kernel
     #[default]
     Tables,
-    /// The policy's meaning, directly
     Reference,
 }
 

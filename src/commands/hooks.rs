@@ -115,11 +115,11 @@ fn page(hook: &HookInfo, color: bool) -> String {
     page.push_str(&fields(hook.fields.iter().copied()));
     if hook.has(FieldId::Path) {
         let both = if hook.has(FieldId::NewPath) {
-            "`path` or `new_path`: one of them fits"
+            "`path` or `new_path`, whichever fits"
         } else {
             "the same as `path`"
         };
-        page.push_str(&format!("  any_path  path  {both}\n"));
+        page.push_str(&format!("\nAnd `any_path`: {both}.\n"));
     }
     page.push_str("\nFields of the subject, in every hook:\n");
     page.push_str(&fields(

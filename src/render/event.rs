@@ -188,3 +188,101 @@ pub(crate) fn lost_line(lost: &Lost, color: bool) -> String {
         format!("records lost: {}", text.join(", ")),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lsmpc_abi::hook::HookId;
+    use lsmpc_abi::image::{OUTCOME_RECORD, OUTCOME_UNKNOWN};
+    use lsmpc_runtime::events::Value;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    fn record() -> EventRecord {
+        EventRecord {
+            hook: HookId::FileOpen,
+            boot_time: 5,
+            time: UNIX_EPOCH + Duration::new(1_772_356_447, 512_933_000),
+            epoch: 4,
+            outcome: 2,
+            ret: -1,
+            flags: OUTCOME_RECORD,
+            pid: 4711,
+            tid: 4711,
+            uid: 1000,
+            gid: 0,
+            euid: 0,
+            egid: 0,
+            parent_pid: None,
+            cpu: 1,
+            comm: b"ca\x1bt".to_vec(),
+            cgroup: 2817,
+            values: vec![
+                (FieldId::Access, Value::Number(3)),
+                (FieldId::FileMode, Value::Number(0o640)),
+                (FieldId::FileUid, Value::Unknown),
+            ],
+            texts: vec![
+                (FieldId::Exe, Text::Known(b"/usr/bin/cat".to_vec())),
+                (FieldId::ParentExe, Text::Unknown),
+                (FieldId::Path, Text::Known(b"/tmp/a b".to_vec())),
+                (FieldId::NewPath, Text::None),
+            ],
+        }
+    }
+
+    fn rule(id: &str, severity: &str) -> RuleReport {
+        RuleReport {
+            id: id.to_owned(),
+            file: "policy.lsmp".to_owned(),
+            line: 3,
+            column: 1,
+            kind: "deny".to_owned(),
+            message: Some("password \u{1b}hashes".to_owned()),
+            severity: Some(severity.to_owned()),
+            tags: Vec::new(),
+            reference: None,
+        }
+    }
+
+    #[test]
+    fn lines() {
+        let rules = [rule("shadow", "low"), rule("policy.lsmp:3", "high")];
+        assert_eq!(
+            record_line(&record(), Some(&rules), false),
+            "2026-03-01T09:14:07.512933Z deny EPERM file_open [high] \
+             shadow (policy.lsmp:3): password \\u{1b}hashes; \
+             policy.lsmp:3: password \\u{1b}hashes  \
+             pid=4711 uid=1000 comm=\"ca\\u{1b}t\" euid=0 exe=/usr/bin/cat parent.exe=? \
+             path=\"/tmp/a b\" new_path=- access=[read,write] file.mode=0o640 file.uid=?"
+        );
+        let mut doubtful = record();
+        doubtful.flags |= OUTCOME_UNKNOWN;
+        assert!(record_line(&doubtful, Some(&[]), false).contains("could not be read"));
+        assert!(record_line(&record(), None, false).contains("replaced since, epoch 4"));
+        assert!(record_line(&record(), None, true).contains("\u{1b}[1;31mdeny"));
+        let lost = Lost {
+            full: 2,
+            rate: 0,
+            busy: 1,
+        };
+        assert_eq!(
+            lost_line(&lost, false),
+            "records lost: 2 (the buffer was full), 1 (no slot was free)"
+        );
+    }
+
+    #[test]
+    fn objects() {
+        let json = record_json(&record(), Some(&[rule("shadow", "critical")]));
+        assert_eq!(json["verdict"], "deny");
+        assert_eq!(json["errno"], "EPERM");
+        assert_eq!(json["severity"], "critical");
+        assert_eq!(json["rules"][0]["id"], "shadow");
+        assert_eq!(json["exe"], "/usr/bin/cat");
+        assert_eq!(json["fields"]["path"], "/tmp/a b");
+        assert_eq!(json["fields"]["access"], json!(["read", "write"]));
+        assert_eq!(json["fields"]["new_path"], Json::Null);
+        assert!(json["fields"].get("file.uid").is_none());
+        assert!(record_json(&record(), None)["rules"].is_null());
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lsmpc_abi::CLASS_FIRST;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::{
     BUCKET_SIZE, CLASSIFIER_U64, EDGE_SIZE, H_EDGE_MASK, H_EDGES, KEY_CLASS, NODE_BITS, NODE_DENSE,
@@ -155,34 +156,37 @@ impl<'i> Reader<'i> {
         let name = FieldId::from_number(field).map_or("?", FieldId::name);
         let classifier = self.word(at + 4);
         let (a, _) = (self.word(at + 8), self.word(at + 12));
-        // Ref, and the classes that lead to it.
-        let mut branches: Vec<(u32, Vec<String>)> = Vec::new();
-        let mut add = |reference: u32, label: String| match branches
-            .iter_mut()
-            .find(|(known, _)| *known == reference)
-        {
-            Some((_, labels)) => labels.push(label),
-            None => branches.push((reference, vec![label])),
+        let mut branches = Branches::default();
+        let mut add = |reference: u32, class: u32| {
+            let labels = branches.of(reference);
+            match self.range(classifier, class) {
+                Some((from, to)) => labels.range(from, to),
+                None => labels.words.push(match class {
+                    0 => "none".to_owned(),
+                    1 => "unknown".to_owned(),
+                    _ => class.to_string(),
+                }),
+            }
         };
         match kind {
             NODE_DENSE => {
                 for class in 0..a {
                     let reference = self.word(at + 16 + 4 * class);
-                    add(reference, self.class(classifier, class));
+                    add(reference, class);
                 }
             }
             NODE_HASHED => {
                 for (class, reference) in self.exceptions.get(&at).into_iter().flatten() {
-                    add(*reference, self.class(classifier, *class));
+                    add(*reference, *class);
                 }
-                add(a, "all others".to_owned());
+                branches.of(a).words.push("all others".to_owned());
             }
             NODE_BITS => {
                 let (mask, want) = (self.long(at + 16), self.long(at + 24));
                 let test = format!("& {mask:#x} == {want:#x}");
                 for (number, label) in ["none", "unknown", "false", "true"].iter().enumerate() {
                     let reference = self.word(at + 32 + 4 * number as u32);
-                    add(reference, (*label).to_owned());
+                    branches.of(reference).words.push((*label).to_owned());
                 }
                 shown.push_str(&format!("  node {at:#x}: {name} {test}\n"));
             }
@@ -191,40 +195,72 @@ impl<'i> Reader<'i> {
         if kind != NODE_BITS {
             shown.push_str(&format!("  node {at:#x}: class of {name}\n"));
         }
-        for (reference, labels) in &branches {
-            const MOST: usize = 8;
-            let mut list = labels
-                .iter()
-                .take(MOST)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            if labels.len() > MOST {
-                list.push_str(&format!(" and {} more", labels.len() - MOST));
-            }
-            shown.push_str(&format!("    {list}: {}\n", target(*reference)));
+        for (reference, labels) in &branches.0 {
+            shown.push_str(&format!("    {}: {}\n", labels.text(), target(*reference)));
         }
         branches
+            .0
             .into_iter()
             .map(|(reference, _)| reference)
             .collect()
     }
 
-    /// A class in words: of integers the range that it stands for.
-    fn class(&self, classifier: u32, class: u32) -> String {
-        let Some(index) = class.checked_sub(2) else {
-            return if class == 0 { "none" } else { "unknown" }.to_owned();
-        };
+    /// The range of integers that a class stands for.
+    fn range(&self, classifier: u32, class: u32) -> Option<(u64, u64)> {
+        let index = class.checked_sub(CLASS_FIRST)?;
         if classifier == 0 || self.word(classifier) != CLASSIFIER_U64 {
-            return class.to_string();
+            return None;
         }
         let (boundaries, start) = (self.word(classifier + 4), self.word(classifier + 8));
         let boundary = |number: u32| self.long(start + 8 * number);
         let from = index.checked_sub(1).map_or(0, boundary);
-        match (index < boundaries).then(|| boundary(index).saturating_sub(1)) {
-            Some(to) if to == from => from.to_string(),
-            Some(to) => format!("{from}..{to}"),
-            None => format!("{from}.."),
+        let to = (index < boundaries).then(|| boundary(index).saturating_sub(1));
+        Some((from, to.unwrap_or(u64::MAX)))
+    }
+}
+
+/// Where a node leads, and by which classes.
+#[derive(Default)]
+struct Branches(Vec<(u32, Labels)>);
+
+impl Branches {
+    fn of(&mut self, reference: u32) -> &mut Labels {
+        let known = self.0.iter().position(|(known, _)| *known == reference);
+        let index = known.unwrap_or_else(|| {
+            self.0.push((reference, Labels::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[index].1
+    }
+}
+
+/// Classes in words; of integers the ranges, joined where they touch.
+#[derive(Default)]
+struct Labels {
+    words: Vec<String>,
+    ranges: Vec<(u64, u64)>,
+}
+
+impl Labels {
+    fn range(&mut self, from: u64, to: u64) {
+        match self.ranges.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(from) => *last = to,
+            _ => self.ranges.push((from, to)),
         }
+    }
+
+    fn text(&self) -> String {
+        const MOST: usize = 12;
+        let ranges = self.ranges.iter().map(|range| match *range {
+            (from, to) if from == to => from.to_string(),
+            (from, u64::MAX) => format!("{from}.."),
+            (from, to) => format!("{from}..{to}"),
+        });
+        let all: Vec<String> = self.words.iter().cloned().chain(ranges).collect();
+        let mut text = all[..all.len().min(MOST)].join(", ");
+        if all.len() > MOST {
+            text.push_str(&format!(" and {} more", all.len() - MOST));
+        }
+        text
     }
 }
