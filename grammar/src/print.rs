@@ -1,15 +1,17 @@
 //! A tree as a document: where each statement's lines may break.
 //!
-//! Owns the order of words, parentheses and indentation. It must not know
+//! Owns the order of words and the indentation; conditions have a module of
+//! their own. It must not know
 //! comments: the formatter sets them back at the breaks.
+
+mod condition;
 
 use core::mem::discriminant;
 use std::borrow::Cow;
 
 use crate::ast::{
-    Annotation, Binding, BindingValue, CompareOp, DefaultEffect, DenyAllow, Effect, Expected, Expr,
-    ExprKind, File, ItemKind, LetValue, Literal, LiteralKind, Name, Operand, Rule, Scope, Set,
-    SetOrName, Statement, StatementKind, Test, TestStep,
+    Annotation, Binding, BindingValue, DefaultEffect, DenyAllow, Effect, Expected, Expr, File,
+    LetValue, Literal, LiteralKind, Name, Rule, Scope, Statement, StatementKind, Test, TestStep,
 };
 use crate::layout::{Blanks, Break, Document, Kind, Op, WIDTH};
 use crate::literal::{print_literal, print_string};
@@ -34,30 +36,8 @@ pub fn print(file: &File) -> String {
 #[must_use]
 pub fn print_expr(expr: &Expr) -> String {
     let mut printer = Printer::new(None);
-    printer.group(|p| p.expr(expr, Level::Or, Place::Clause));
+    printer.group(|p| p.condition(expr));
     printer.document.render(usize::MAX)
-}
-
-/// How tightly the context of a condition binds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Level {
-    /// Anything may stand here: a whole condition, or an operand of `or`.
-    Or,
-    /// An operand of `and`.
-    And,
-    /// An operand of `not`.
-    Not,
-}
-
-/// Whether the operators of a broken chain stand further in than what is
-/// around it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Behind a word, or as an operand: the first operand is not on a line of
-    /// its own, so that they do.
-    Clause,
-    /// In parentheses: they stand in line with the first operand.
-    Parens,
 }
 
 /// Makes a document of a tree.
@@ -201,7 +181,7 @@ impl<'a> Printer<'a> {
                 match &binding.value {
                     LetValue::Set(set) => self.set(set),
                     LetValue::Literal(literal) => self.literal(literal),
-                    LetValue::Expr(expr) => self.expr(expr, Level::Or, Place::Clause),
+                    LetValue::Expr(expr) => self.condition(expr),
                 }
             }
             StatementKind::Default(default) => {
@@ -292,7 +272,7 @@ impl<'a> Printer<'a> {
                 self.indented(2, |p| {
                     p.line(Kind::Line, p.keyword(clause));
                     p.text(word);
-                    p.expr(clause, Level::Or, Place::Clause);
+                    p.condition(clause);
                 });
             }
         }
@@ -305,13 +285,13 @@ impl<'a> Printer<'a> {
             p.indented(2, |p| {
                 p.line(Kind::Line, p.keyword(&scope.when));
                 p.text("when ");
-                p.expr(&scope.when, Level::Or, Place::Clause);
+                p.condition(&scope.when);
                 if let Some(inherit) = &scope.inherit {
                     p.line(Kind::Line, p.at(|_| inherit.span.start));
                     p.text("inherit");
                     if let Some(until) = &inherit.until {
                         p.text(" until ");
-                        p.expr(until, Level::Or, Place::Clause);
+                        p.condition(until);
                     }
                 }
             });
@@ -398,126 +378,6 @@ impl<'a> Printer<'a> {
         }
     }
 
-    // ---- conditions -------------------------------------------------------
-
-    /// Where a condition's keyword is in the source.
-    fn keyword(&self, clause: &Expr) -> Option<u32> {
-        self.at(|o| o.keyword_before(start(o, clause, Level::Or)))
-    }
-
-    fn expr(&mut self, expr: &'a Expr, level: Level, place: Place) {
-        if needs_parens(&expr.node, level) {
-            self.group(|p| {
-                p.text("(");
-                p.indented(2, |p| {
-                    p.line(Kind::Soft, p.at(|o| start(o, expr, Level::Or)));
-                    p.expr(expr, Level::Or, Place::Parens);
-                });
-                p.line(Kind::Soft, p.at(|o| o.close_paren(expr.span.end)));
-                p.text(")");
-            });
-            return;
-        }
-        match &expr.node {
-            ExprKind::Or(operands) => self.chain(operands, "or ", Level::Or, place),
-            ExprKind::And(operands) => self.chain(operands, "and ", Level::And, place),
-            ExprKind::Not(inner) => {
-                self.text("not ");
-                self.expr(inner, Level::Not, Place::Clause);
-            }
-            ExprKind::Compare { field, op, value } => {
-                self.text(&field.node);
-                self.text(compare_op(op.node));
-                match value {
-                    Operand::Literal(literal) => self.literal(literal),
-                    Operand::Name(name) => self.text(&name.node),
-                    Operand::Set(set) => self.set(set),
-                }
-            }
-            ExprKind::In {
-                field,
-                negated,
-                set,
-                ..
-            } => {
-                self.text(&field.node);
-                self.text(if *negated { " not in " } else { " in " });
-                self.set_or_name(set);
-            }
-            ExprKind::Has {
-                field, any, set, ..
-            } => {
-                self.text(&field.node);
-                self.text(if *any { " has any " } else { " has " });
-                self.set_or_name(set);
-            }
-            ExprKind::Name(name) => self.text(name),
-            ExprKind::Error => self.text("<error>"),
-        }
-    }
-
-    fn chain(&mut self, operands: &'a [Expr], word: &'static str, level: Level, place: Place) {
-        let indent = match place {
-            Place::Clause => 2,
-            Place::Parens => 0,
-        };
-        self.group(|p| {
-            p.indented(indent, |p| {
-                for (index, operand) in operands.iter().enumerate() {
-                    if index > 0 {
-                        p.line(Kind::Line, p.at(|o| start(o, operand, level)));
-                        p.text(word);
-                    }
-                    p.expr(operand, level, Place::Clause);
-                }
-            });
-        });
-    }
-
-    fn set_or_name(&mut self, set: &'a SetOrName) {
-        match set {
-            SetOrName::Set(set) => self.set(set),
-            SetOrName::Name(name) => self.text(&name.node),
-            SetOrName::Literal(literal) => self.literal(literal),
-        }
-    }
-
-    fn set(&mut self, set: &'a Set) {
-        self.group(|p| {
-            p.text("[");
-            p.indented(2, |p| {
-                for (index, item) in set.items.iter().enumerate() {
-                    let kind = if index == 0 { Kind::Soft } else { Kind::Line };
-                    p.next_in_block(kind, p.at(|_| item.span.start), index == 0);
-                    p.item(&item.node);
-                    if index + 1 < set.items.len() {
-                        p.text(",");
-                    }
-                }
-            });
-            let empty = set.items.is_empty();
-            if !empty {
-                p.document.ops.push(Op::IfBroken(","));
-            }
-            let at = p.at(|_| set.span.end.saturating_sub(1));
-            p.end_of_block(Kind::Soft, at, 2, empty);
-            p.text("]");
-        });
-    }
-
-    fn item(&mut self, item: &'a ItemKind) {
-        match item {
-            ItemKind::Literal(literal) => self.literal(literal),
-            ItemKind::Range { low, high } => {
-                self.literal(low);
-                self.text("..");
-                self.literal(high);
-            }
-            ItemKind::Name(name) => self.text(name),
-            ItemKind::Set(set) => self.set(set),
-        }
-    }
-
     // ---- literals ---------------------------------------------------------
 
     /// As it was written, if that is known.
@@ -543,48 +403,9 @@ impl<'a> Printer<'a> {
     }
 }
 
-/// Whether `kind` binds too loosely for where it stands. An `or` inside an
-/// `or` (no parser makes it) means the same without parentheses.
-fn needs_parens(kind: &ExprKind, level: Level) -> bool {
-    match kind {
-        ExprKind::Or(_) => level >= Level::And,
-        ExprKind::And(_) => level >= Level::Not,
-        _ => false,
-    }
-}
-
-/// Where in the source a condition begins, of the parentheses around it only
-/// those counted that are printed.
-fn start(original: &Original<'_>, expr: &Expr, level: Level) -> u32 {
-    if needs_parens(&expr.node, level) {
-        return original.open_paren(expr.span.start);
-    }
-    let first = match &expr.node {
-        ExprKind::Or(operands) => operands.first().map(|e| (e, Level::Or)),
-        ExprKind::And(operands) => operands.first().map(|e| (e, Level::And)),
-        _ => None,
-    };
-    first.map_or(expr.span.start, |(first, level)| {
-        start(original, first, level)
-    })
-}
-
-// ---- words ------------------------------------------------------------------
-
 const fn deny_allow(effect: DenyAllow) -> &'static str {
     match effect {
         DenyAllow::Deny => "deny ",
         DenyAllow::Allow => "allow ",
-    }
-}
-
-const fn compare_op(op: CompareOp) -> &'static str {
-    match op {
-        CompareOp::Eq => " == ",
-        CompareOp::Ne => " != ",
-        CompareOp::Lt => " < ",
-        CompareOp::Le => " <= ",
-        CompareOp::Gt => " > ",
-        CompareOp::Ge => " >= ",
     }
 }
