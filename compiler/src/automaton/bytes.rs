@@ -267,7 +267,9 @@ impl Subset {
 
         let mut work = 0_usize;
         let mut next = 0;
+        // By column; and what every column reaches, which is moved once.
         let mut buckets: Vec<Vec<u32>> = vec![Vec::new(); columns];
+        let mut common: Vec<u32> = Vec::new();
         while let Some(set) = queue.get(next).cloned() {
             next += 1;
             let accepted = positions.accepted(&set, tags);
@@ -284,9 +286,14 @@ impl Subset {
             for bucket in &mut buckets {
                 bucket.clear();
             }
+            common.clear();
             for position in set.iter().copied() {
                 match positions.step(position) {
                     None => {}
+                    Some(Step::Run(bytes)) if *bytes == ALL_BYTES => {
+                        work += 1;
+                        positions.close(position, &mut common);
+                    }
                     Some(Step::Byte(byte)) => {
                         let column = subset.map.get(usize::from(*byte)).copied().unwrap_or(0);
                         if let Some(bucket) = buckets.get_mut(usize::from(column)) {
@@ -309,7 +316,15 @@ impl Subset {
                     }
                 }
             }
+            let mut otherwise = None;
             for bucket in &mut buckets {
+                let is_common = bucket.is_empty();
+                if let (true, Some(id)) = (is_common, otherwise) {
+                    subset.transitions.push(id);
+                    continue;
+                }
+                work += common.len();
+                bucket.extend(&common);
                 positions.normalise(bucket);
                 let id = match ids.get(bucket.as_slice()) {
                     Some(id) => *id,
@@ -321,6 +336,9 @@ impl Subset {
                         id
                     }
                 };
+                if is_common {
+                    otherwise = Some(id);
+                }
                 subset.transitions.push(id);
             }
             if queue.len() > max_states || work > MAX_WORK {

@@ -63,39 +63,30 @@ struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Globs {
     entries: Vec<Entry>,
-    next: u32,
+    /// Of each position: its glob, and whether it is a `**`.
+    places: Vec<(u32, bool)>,
 }
 
 impl Globs {
     /// Adds a glob that stands for `tag`; its first position.
     pub(crate) fn add(&mut self, tag: u32, glob: &Glob) -> u32 {
-        let first = self.next;
+        let first = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         let items = items(glob);
-        let length = u32::try_from(items.len()).unwrap_or(u32::MAX);
-        self.next = self.next.saturating_add(length).saturating_add(1);
+        let deep = items.iter().map(|item| matches!(item, Item::Deep));
+        self.places
+            .extend(deep.chain([false]).map(|deep| (index, deep)));
         self.entries.push(Entry { tag, first, items });
         first
-    }
-
-    fn entry(&self, position: u32) -> Option<(usize, &Entry)> {
-        let after = self
-            .entries
-            .partition_point(|entry| entry.first <= position);
-        let index = after.checked_sub(1)?;
-        Some((index, self.entries.get(index)?))
     }
 
     /// The number of the glob that a position belongs to, and whether the
     /// position is a `**`.
     pub(crate) fn place(&self, position: u32) -> (u32, bool) {
-        self.entry(position)
-            .map_or((u32::MAX, false), |(index, entry)| {
-                let at = position.wrapping_sub(entry.first) as usize;
-                (
-                    u32::try_from(index).unwrap_or(u32::MAX),
-                    matches!(entry.items.get(at), Some(Item::Deep)),
-                )
-            })
+        self.places
+            .get(position as usize)
+            .copied()
+            .unwrap_or((u32::MAX, false))
     }
 
     /// The first glob with this tag.
@@ -116,7 +107,8 @@ impl Globs {
 
     /// Every way on from a position; the work it took.
     pub(crate) fn arcs(&self, position: u32, into: &mut Vec<Arc>) -> usize {
-        let Some((_, entry)) = self.entry(position) else {
+        let (glob, _) = self.place(position);
+        let Some(entry) = self.entries.get(glob as usize) else {
             return 0;
         };
         let mut work = 1;

@@ -85,6 +85,7 @@ pub(crate) fn build<'g>(
         classes: vec![Box::default()],
         class_ids: FxHashMap::from_iter([(Box::default(), 0)]),
         ids: FxHashMap::default(),
+        expanded: FxHashMap::default(),
         sets: Vec::new(),
         states: Vec::new(),
         work: 0,
@@ -108,6 +109,8 @@ struct Builder<'p> {
     classes: Vec<Box<[u32]>>,
     class_ids: FxHashMap<Box<[u32]>, u32>,
     ids: FxHashMap<(u32, Box<[u32]>), u32>,
+    /// A state with those positions whose ways on are known.
+    expanded: FxHashMap<Box<[u32]>, u32>,
     /// Class and positions of every state found so far.
     sets: Vec<(u32, Box<[u32]>)>,
     states: Vec<PathState>,
@@ -185,19 +188,39 @@ impl Builder<'_> {
         let mut next = 0;
         while let Some((class, positions)) = self.sets.get(next).cloned() {
             next += 1;
+            if let Some(like) = self.expanded.get(&positions) {
+                // Only the class differs.
+                if let Some(state) = self.states.get(*like as usize) {
+                    let state = PathState {
+                        class,
+                        ..state.clone()
+                    };
+                    self.edges += state.literals.len();
+                    self.work += state.literals.len();
+                    self.states.push(state);
+                }
+                self.check()?;
+                continue;
+            }
             arcs.clear();
             for position in &positions {
                 self.work += self.globs.arcs(*position, &mut arcs);
             }
             let state = self.expand(class, &arcs)?;
             self.edges += state.literals.len();
+            self.expanded.insert(positions, number(self.states.len()));
             self.states.push(state);
-            if self.sets.len() > self.limits.states
-                || self.edges > self.limits.edges
-                || self.work > self.limits.work
-            {
-                return Err(self.costliest());
-            }
+            self.check()?;
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), TooCostly> {
+        if self.sets.len() > self.limits.states
+            || self.edges > self.limits.edges
+            || self.work > self.limits.work
+        {
+            return Err(self.costliest());
         }
         Ok(())
     }
@@ -246,9 +269,7 @@ impl Builder<'_> {
             }
             // Where every edge goes through many positions, the limit must be
             // seen before the state is finished.
-            if self.work > self.limits.work || self.sets.len() > self.limits.states {
-                return Err(self.costliest());
-            }
+            self.check()?;
         }
         edges.sort_unstable();
         Ok(PathState {

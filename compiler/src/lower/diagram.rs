@@ -288,7 +288,7 @@ impl Builder<'_, '_> {
         let default = self.follow(place, false, &|_| Some(FALSE))?;
         let unknown = self.follow(place, false, &|_| Some(UNKNOWN))?;
         let mut children: Vec<(u32, Ref)> = vec![(CLASS_UNKNOWN, unknown)];
-        let base = Base::new(self, place, by_test);
+        let base = Base::new(self, place);
         // Where tests of bits are left, "no test holds" is not "none".
         let otherwise = if mixed {
             self.child(place, &base, Vec::new(), mixed)?
@@ -348,7 +348,7 @@ impl Builder<'_, '_> {
             for index in touched {
                 if let Some(open) = place.open.get(index) {
                     let expr = self.formulas.restrict(open.expr, 1 << place.rank, &value);
-                    changes.push((open.at, expr));
+                    changes.push((index, expr));
                 }
             }
             let child = self.child(place, &base, changes, mixed)?;
@@ -366,7 +366,7 @@ impl Builder<'_, '_> {
         }))
     }
 
-    /// What follows where the base changes in some places.
+    /// What follows where some of the open items differ from the base.
     fn child(
         &mut self,
         place: &Place<'_>,
@@ -377,27 +377,31 @@ impl Builder<'_, '_> {
         let known = known.then_some(place.rank);
         self.spend(changes.len() + 1)?;
         let mut key = base.hash.wrapping_add(salt(known));
-        for (at, expr) in &changes {
-            if let Some((item, old)) = base.residual.get(*at) {
+        let mut changed: Residual = Vec::with_capacity(changes.len());
+        for (index, expr) in changes {
+            if let (Some(open), Some(old)) = (place.open.get(index), base.open.get(index)) {
                 key = key
-                    .wrapping_sub(mix(*item, *old))
-                    .wrapping_add(mix(*item, *expr));
+                    .wrapping_sub(mix(open.item, *old))
+                    .wrapping_add(mix(open.item, expr));
+                changed.push((open.item, expr));
             }
         }
         if let Some(node) = self.progress.memo.get(&key) {
             return Ok(*node);
         }
-        let mut changes = changes.into_iter().peekable();
-        let residual: Residual = base
-            .residual
-            .iter()
-            .enumerate()
-            .map(|(at, (item, old))| {
-                let new = changes.next_if(|(place, _)| *place == at);
-                (*item, new.map_or(*old, |(_, new)| new))
-            })
-            .filter(|(_, expr)| *expr != FALSE)
-            .collect();
+        // Both are sorted by item.
+        let mut residual: Residual = Vec::with_capacity(base.kept.len() + changed.len());
+        let mut kept = base.kept.iter().copied().peekable();
+        for (item, expr) in changed {
+            while let Some(before) = kept.next_if(|(other, _)| *other < item) {
+                residual.push(before);
+            }
+            kept.next_if(|(other, _)| *other == item);
+            if expr != FALSE {
+                residual.push((item, expr));
+            }
+        }
+        residual.extend(kept);
         let node = self.residual(residual, known, place.depth + 1)?;
         self.progress.memo.insert(key, node);
         Ok(node)
@@ -413,39 +417,40 @@ struct Place<'r> {
     open: Vec<Open>,
 }
 
-/// The residual if none of the field's classes' tests holds; in the places of
-/// the original, false items included.
+/// The residual if none of the field's classes' tests holds.
 struct Base {
-    residual: Residual,
+    /// What is not false.
+    kept: Residual,
+    /// What the open items become, false ones included.
+    open: Vec<ExprId>,
     hash: u128,
 }
 
 impl Base {
-    fn new(
-        builder: &mut Builder<'_, '_>,
-        place: &Place<'_>,
-        by_test: &FxHashMap<u32, Vec<usize>>,
-    ) -> Self {
+    fn new(builder: &mut Builder<'_, '_>, place: &Place<'_>) -> Self {
         let variables = builder.variables;
         let value = |var: VarId| {
             let (_, test) = variables.get(var)?;
             class_value(variables, test, |_| false)
         };
-        let mut residual = place.residual.to_vec();
+        let mut kept = place.residual.to_vec();
+        let mut exprs = Vec::with_capacity(place.open.len());
         for open in &place.open {
-            let expr = if by_test.is_empty() {
-                open.expr
-            } else {
-                builder
-                    .formulas
-                    .restrict(open.expr, 1 << place.rank, &value)
-            };
-            if let Some(slot) = residual.get_mut(open.at) {
+            let expr = builder
+                .formulas
+                .restrict(open.expr, 1 << place.rank, &value);
+            exprs.push(expr);
+            if let Some(slot) = kept.get_mut(open.at) {
                 slot.1 = expr;
             }
         }
-        let hash = hash(&residual);
-        Self { residual, hash }
+        kept.retain(|(_, expr)| *expr != FALSE);
+        let hash = hash(&kept);
+        Self {
+            kept,
+            open: exprs,
+            hash,
+        }
     }
 }
 

@@ -82,6 +82,9 @@ pub(crate) struct HookTable {
     pub(crate) fields: BTreeMap<FieldId, ClassifierId>,
 }
 
+/// All but the last order of fields get this part of the limits.
+const EARLY: usize = 8;
+
 /// The tests of each field that need a classifier.
 type FieldTests = BTreeMap<FieldId, BTreeSet<TestId>>;
 
@@ -222,7 +225,13 @@ impl Tables {
         let hook = prepared.model.hook();
         let mut prepared = Some(prepared);
         let mut failure = None;
-        for order in orders {
+        for (attempt, order) in (1..).zip(orders) {
+            let mut limits = *limits;
+            if attempt < orders.len() {
+                // Others are left to try.
+                limits.work /= EARLY;
+                limits.entries /= EARLY;
+            }
             let mut hook = match prepared.take() {
                 Some(hook) => hook,
                 None => prepare(ir, hook, &mut self.variables, order)?,
@@ -236,7 +245,7 @@ impl Tables {
                 by_field,
                 nodes: &mut self.nodes,
                 outcomes: &mut self.outcomes,
-                limits,
+                limits: &limits,
                 progress: Progress::default(),
             };
             match builder.build(hook.residual) {

@@ -47,9 +47,9 @@ fn value(field: FieldId) -> BoxedStrategy<FieldValue> {
         FieldType::Path => path().prop_map(Value::Bytes).boxed(),
         FieldType::Name => name().prop_map(Value::Bytes).boxed(),
         FieldType::Address => address().prop_map(Value::Address).boxed(),
-        FieldType::Flags | FieldType::Mode => prop_oneof![0..16_u64, int()]
-            .prop_map(Value::Int)
-            .boxed(),
+        FieldType::Flags | FieldType::Mode => {
+            prop_oneof![0..16_u64, int()].prop_map(Value::Int).boxed()
+        }
         FieldType::Int { .. } | FieldType::Enum { .. } | FieldType::Bool => {
             int().prop_map(Value::Int).boxed()
         }

@@ -19,7 +19,7 @@ use lsmpc_engine::image::Image;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
-/// Events for each policy.
+/// Events for each policy, on average.
 const EVENTS_PER_POLICY: usize = 40;
 
 fn number(name: &str) -> Option<u64> {
@@ -39,14 +39,17 @@ fn runner(cases: u32) -> TestRunner {
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 20_000,
+        max_shrink_iters: 5_000,
         ..Config::default()
     };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
 fn asked(ir: &Ir) -> Vec<FieldId> {
-    ir.predicates.iter().map(|predicate| predicate.field).collect()
+    ir.predicates
+        .iter()
+        .map(|predicate| predicate.field)
+        .collect()
 }
 
 fn case() -> impl Strategy<Value = (Ir, Vec<Event>)> {
@@ -60,7 +63,7 @@ fn case() -> impl Strategy<Value = (Ir, Vec<Event>)> {
         );
         (
             Just(ir),
-            prop::collection::vec(event, EVENTS_PER_POLICY..=EVENTS_PER_POLICY),
+            prop::collection::vec(event, 1..2 * EVENTS_PER_POLICY),
         )
     })
 }
@@ -73,8 +76,8 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     };
     let again = lower(ir, &LowerOptions::default()).unwrap();
     prop_assert!(lowered.bytes == again.bytes, "not deterministic");
-    let image = Image::from_bytes(lowered.bytes)
-        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let image =
+        Image::from_bytes(lowered.bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
     for event in events {
         let (wanted, mattered) = naive::evaluate(ir, event);

@@ -33,9 +33,9 @@ fn cond(ir: &Ir, cond_: &Cond, event: &Event) -> Truth {
         Cond::And(parts) => parts
             .iter()
             .fold(Some(true), |all, part| and(all, cond(ir, part, event))),
-        Cond::Or(parts) => not(parts.iter().fold(Some(true), |all, part| {
-            and(all, not(cond(ir, part, event)))
-        })),
+        Cond::Or(parts) => not(parts
+            .iter()
+            .fold(Some(true), |all, part| and(all, not(cond(ir, part, event))))),
     }
 }
 
@@ -129,9 +129,8 @@ fn possible(rules: &[(EffectIr, Truth)], default: Option<(DefaultIr, Truth)>) ->
         let any = |wanted: fn(&EffectIr) -> bool| {
             (0..rules.len()).any(|index| wanted(&rules[index].0) && truth(index))
         };
-        let default_holds = default.is_some_and(|(_, truth)| {
-            truth.unwrap_or(choice >> unknown.len() & 1 == 1)
-        });
+        let default_holds =
+            default.is_some_and(|(_, truth)| truth.unwrap_or(choice >> unknown.len() & 1 == 1));
         verdicts.push(if any(|effect| *effect == EffectIr::Kill) {
             Verdict::Kill
         } else if any(|effect| matches!(effect, EffectIr::Deny(_))) {

@@ -30,8 +30,24 @@ pub(crate) fn fields(hook: HookId) -> Vec<FieldId> {
 }
 
 const COMPONENTS: [&str; 18] = [
-    "a", "b", "ab", "abc", "abcdefgh", "abcdefghi", "*", "a*", "*b", "*x*y", "a?", "?", "[ab]c",
-    "[!a]*", "**", "a**b", "**x*y", "{a,b}c",
+    "a",
+    "b",
+    "ab",
+    "abc",
+    "abcdefgh",
+    "abcdefghi",
+    "*",
+    "a*",
+    "*b",
+    "*x*y",
+    "a?",
+    "?",
+    "[ab]c",
+    "[!a]*",
+    "**",
+    "a**b",
+    "**x*y",
+    "{a,b}c",
 ];
 
 fn path_globs() -> impl Strategy<Value = Vec<Glob>> {
