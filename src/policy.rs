@@ -92,8 +92,8 @@ impl Policy {
         if self.diagnostics.is_empty() {
             return;
         }
-        eprint!(
-            "{}{}\n",
+        eprintln!(
+            "{}{}",
             human_diagnostics(&self.diagnostics, &self.sources, terminal.stderr),
             Tally::of(&self.diagnostics).text()
         );

@@ -60,7 +60,10 @@ impl Events {
             )?;
         }
         output.flush()?;
-        while self.follow {
+        if !self.follow {
+            return Ok(Outcome::Done);
+        }
+        loop {
             // Whether somebody still reads is only seen by writing, so waiting has
             // an end.
             let Some(item) = reader.next(Some(Duration::from_secs(1)))? else {
@@ -72,7 +75,6 @@ impl Events {
             self.show(&item, &reader, &mut reports, &mut output, terminal)?;
             output.flush()?;
         }
-        Ok(Outcome::Done)
     }
 
     fn show(
