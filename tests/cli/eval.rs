@@ -1,0 +1,112 @@
+//! `lsmpc eval`: answers, engines, examples.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::{Place, shown, snapshot};
+
+#[test]
+fn eval_answers_in_order() {
+    let place = Place::new();
+    let tables = place.shown(&["eval", "good.lsmp", "--events", "events.jsonl"]);
+    snapshot!("eval", &tables);
+    let reference = place.shown(&[
+        "eval",
+        "--engine",
+        "reference",
+        "good.lsmp",
+        "--events",
+        "events.jsonl",
+    ]);
+    assert_eq!(tables, reference);
+    assert_eq!(place.code(&["build", "good.lsmp", "-o", "good.img"]), 0);
+    let image = place.shown(&["eval", "good.img", "--events", "events.jsonl"]);
+    assert_eq!(tables, image);
+}
+
+#[test]
+fn eval_from_standard_input_goes_on_after_bad_lines() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["eval", "good.lsmp", "--events", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input
+        .write_all(
+            b"nonsense\n{\"hook\":\"file_opn\"}\n{\"hook\":\"file_open\",\"pth\":1}\n\xff\n\
+              {\"hook\":\"file_open\",\"path\":7}\n[]\n  \n\
+              {\"hook\":\"file_open\",\"exe\":\"/x\",\"uid\":1,\"path\":\"/etc/shadow\"}",
+        )
+        .unwrap();
+    drop(input);
+    snapshot!("eval-bad-lines", shown(&child.wait_with_output().unwrap()));
+}
+
+#[test]
+fn eval_refuses() {
+    let place = Place::new();
+    assert_eq!(place.code(&["build", "good.lsmp", "-o", "good.img"]), 0);
+    snapshot!(
+        "eval-reference-image",
+        place.shown(&[
+            "eval",
+            "--engine",
+            "reference",
+            "good.img",
+            "--events",
+            "events.jsonl"
+        ])
+    );
+    snapshot!(
+        "eval-no-events",
+        place.shown(&["eval", "good.lsmp", "--events", "missing.jsonl"])
+    );
+    snapshot!(
+        "eval-image-and-policy",
+        place.shown(&["eval", "good.img", "good.lsmp", "--events", "events.jsonl"])
+    );
+    snapshot!(
+        "eval-bad-policy",
+        place.shown(&["eval", "bad.lsmp", "--events", "events.jsonl"])
+    );
+}
+
+#[test]
+fn examples_are_clean_and_answer_as_recorded() {
+    let place = Place::new();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut policies: Vec<PathBuf> = fs::read_dir(&examples)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "lsmp")
+        })
+        .collect();
+    policies.sort();
+    assert!(policies.len() >= 6);
+    for policy in policies {
+        let shown = policy.to_str().unwrap();
+        let output = place.run(&[
+            "check", "--strict", "--kernel", "6.1", "--format", "json", shown,
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.is_empty(), "{shown}: {said}");
+
+        let name = policy.file_stem().unwrap().to_str().unwrap();
+        let events = examples.join("events").join(format!("{name}.jsonl"));
+        let events = events.to_str().unwrap();
+        let tables = place.shown(&["eval", shown, "--events", events]);
+        let reference = place.shown(&["eval", "--engine", "reference", shown, "--events", events]);
+        assert_eq!(tables, reference, "{name}");
+        assert!(!tables.contains("\"unknown\":true"), "{name}: {tables}");
+        snapshot!(format!("example-{name}"), tables);
+    }
+}
