@@ -22,7 +22,7 @@ use crate::span::{Span, Spanned};
 /// parentheses only where precedence needs them.
 ///
 /// What was parsed without errors parses back to the same tree, spans aside.
-/// A condition that did not parse ([`ExprKind::Error`]) prints as `<error>`,
+/// A condition that did not parse ([`crate::ast::ExprKind::Error`]) prints as `<error>`,
 /// which is no condition.
 ///
 /// Of a tree that has a source, [`crate::format`] keeps more: comments, the

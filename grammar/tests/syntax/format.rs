@@ -143,3 +143,67 @@ fn errors_are_given_back() {
     assert_eq!(errors.len(), 1);
     assert_eq!(errors[0].code, SyntaxCode::UnexpectedToken);
 }
+
+#[test]
+fn lines_fit_where_they_can_be_broken() {
+    let hooks = vec!["path_symlink"; 20].join(",");
+    let fields = [
+        "uid == 1000",
+        "exe == \"/usr/sbin/nginx\"",
+        "a in [1, 2, 3..5]",
+    ];
+    let chain = |word: &str, count| fields.repeat(count).join(word);
+    let source = format!(
+        "@id(\"one\") @severity(\"high\") deny {hooks} when ({}) and not ({}) unless {} \
+         let s = [{hooks}] test \"t\" {{ given a = [{hooks}], b = 1 expect deny x {} }}",
+        chain(" or ", 3),
+        chain(" and ", 4),
+        chain(" or ", 1),
+        "path = \"/etc/passwd\" ".repeat(9),
+    );
+    let formatted = check(&source);
+    for line in formatted.lines() {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    snapshot!("format_long", formatted);
+}
+
+#[test]
+fn a_line_may_be_full() {
+    let fits = format!("deny file_open when exe == \"/{}\"", "x".repeat(70));
+    assert_eq!(fits.len(), 100);
+    assert_eq!(check(&fits), format!("{fits}\n"));
+    assert_eq!(
+        check(&fits.replace("/x", "/xx")),
+        format!("deny file_open\n  when exe == \"/{}\"\n", "x".repeat(71))
+    );
+}
+
+/// Time grows with the text, not with its square.
+#[test]
+fn large_sources_are_fast() {
+    let deep = format!("{}b{}", "(a or ".repeat(250), ")".repeat(250));
+    for (head, part, tail) in [
+        ("", "deny a\n\n", ""),
+        ("", "deny a # x\n", ""),
+        ("", "# x\n", "deny a"),
+        ("deny", "# x\n", "a"),
+        ("", "\n", "deny a"),
+        ("deny a", ", a", ""),
+        ("deny a", ", # x\na", ""),
+        ("let s = [", "1, ", "]"),
+        ("let s = [", "1,# x\n", "]"),
+        ("exempt when a", " or (b and c)", ""),
+        ("exempt when a", " and (b # x\n or c)", ""),
+        ("scope s when a {", "@id(\"x\") deny b\n", "}"),
+        ("test \"t\" {", "given a = 1 ", "}"),
+        ("test \"t\" { given a = 1", " b = [1]", "}"),
+        ("deny a when a", &format!(" and {deep}"), ""),
+    ] {
+        let source = format!("{head}{}{tail}", part.repeat(200_000 / part.len()));
+        let start = std::time::Instant::now();
+        format(&source).unwrap();
+        let spent = start.elapsed();
+        assert!(spent.as_secs() < 20, "{part:?}: {spent:?}");
+    }
+}
