@@ -131,7 +131,6 @@ codes! {
     ImageTooLarge = "LSMP3001" Error "the tables are too large";
     TooManyClasses = "LSMP3002" Error "conditions that combine in too many ways";
     GlobTooCostly = "LSMP3003" Error "a glob that is too costly";
-    TooManyRules = "LSMP3004" Error "too many rules or conditions";
     PolicyTooLarge = "LSMP3005" Error "too much policy text";
     ConditionTooLarge = "LSMP3006" Error "a condition that is too large";
 
@@ -140,7 +139,7 @@ codes! {
 
 // Reserved: 2001 a rule that can never match, 2002 a rule that another makes
 // redundant, 2003 an `allow` that `deny` rules cover, 2020 a failing `assert`,
-// 2021 a failing `test`.
+// 2021 a failing `test`, 3004 too many rules.
 
 impl Code {
     /// The code that is spelled so.

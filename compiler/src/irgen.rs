@@ -4,7 +4,8 @@
 //! `unless` an `and not`. It must not know how tables are made, and the reference
 //! evaluator must not know it.
 
-mod tests_of_fields;
+mod dump;
+mod normal;
 
 use rustc_hash::FxHashMap;
 
@@ -19,7 +20,7 @@ use crate::ir::{
     Cond, DefaultIr, EffectIr, HookIr, Ir, ModuleIr, OnErrorIr, Predicate, PredicateId, RuleId,
     RuleInfo, RuleIr, RuleKind,
 };
-use tests_of_fields::{Key, key, test};
+use normal::{Key, key, test};
 
 /// Builds the intermediate form of a policy that has no errors.
 #[must_use]

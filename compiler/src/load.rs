@@ -44,6 +44,7 @@ pub(crate) fn load(
         loaded: Loaded::default(),
         known: HashMap::new(),
         base: None,
+        tree: PathBuf::new(),
     };
     for root in roots {
         loader.root(root);
@@ -89,6 +90,8 @@ struct Loader<'r> {
     known: HashMap<PathBuf, State>,
     /// The directory of the first root, which ids are relative to.
     base: Option<PathBuf>,
+    /// The directory of the root at hand, which includes may not leave.
+    tree: PathBuf,
 }
 
 /// A file whose includes are being followed.
@@ -129,8 +132,8 @@ impl Loader<'_> {
         if self.known.contains_key(&canonical) {
             return;
         }
-        let tree = canonical.parent().unwrap_or(Path::new("/")).to_owned();
-        self.base.get_or_insert_with(|| tree.clone());
+        self.tree = canonical.parent().unwrap_or(Path::new("/")).to_owned();
+        self.base.get_or_insert_with(|| self.tree.clone());
         let Some(frame) = self.open(path, canonical, None) else {
             return;
         };
@@ -143,14 +146,14 @@ impl Loader<'_> {
                 stack.pop();
                 continue;
             };
-            if let Some(next) = self.follow(&path, span, &tree, &stack) {
+            if let Some(next) = self.follow(&path, span, &stack) {
                 stack.push(next);
             }
         }
     }
 
     /// A file that an include leads to, unless it is wrong or known.
-    fn follow(&mut self, path: &Path, span: Span, tree: &Path, stack: &[Frame]) -> Option<Frame> {
+    fn follow(&mut self, path: &Path, span: Span, stack: &[Frame]) -> Option<Frame> {
         let canonical = match self.reader.canonicalize(path) {
             Ok(canonical) => canonical,
             Err(error) => {
@@ -168,17 +171,7 @@ impl Loader<'_> {
                 return None;
             }
         };
-        if !self.allow_outside && !canonical.starts_with(tree) {
-            self.report(
-                Diagnostic::new(
-                    Code::IncludeOutside,
-                    format!("`{}` lies outside `{}`", path.display(), tree.display()),
-                    span,
-                    "leads out of the policy's directory",
-                )
-                .help("move the file into the policy's directory, or give `--allow-outside`")
-                .note(format!("it is `{}`", canonical.display())),
-            );
+        if self.is_outside(path, &canonical, span) {
             return None;
         }
         match self.known.get(&canonical) {
@@ -211,6 +204,28 @@ impl Loader<'_> {
             None => {}
         }
         self.open(path, canonical, Some(span))
+    }
+
+    /// Reports a path that leads out of the policy's directory.
+    fn is_outside(&mut self, path: &Path, canonical: &Path, span: Span) -> bool {
+        if self.allow_outside || canonical.starts_with(&self.tree) {
+            return false;
+        }
+        self.report(
+            Diagnostic::new(
+                Code::IncludeOutside,
+                format!(
+                    "`{}` lies outside `{}`",
+                    path.display(),
+                    self.tree.display()
+                ),
+                span,
+                "leads out of the policy's directory",
+            )
+            .help("move the file into the policy's directory, or give `--allow-outside`")
+            .note(format!("it is `{}`", canonical.display())),
+        );
+        true
     }
 
     /// Reads and parses one file.
@@ -318,6 +333,11 @@ impl Loader<'_> {
         let path = frame.directory.join(OsStr::from_bytes(target));
         if !self.reader.is_dir(&path) {
             frame.pending.push((path, span));
+            return;
+        }
+        if let Ok(canonical) = self.reader.canonicalize(&path)
+            && self.is_outside(&path, &canonical, span)
+        {
             return;
         }
         let mut names = match self.reader.list(&path) {

@@ -150,7 +150,9 @@ impl<'a> Checker<'a> {
                 .help(format!("choose another name, such as `my_{name}`")),
             );
         }
-        if let Some(first) = self.lets.find(name, scope).and_then(|id| self.let_span(id)) {
+        let first = self.lets.find(name, scope);
+        let first = first.and_then(|id| self.let_span(id));
+        if let Some(first) = first {
             let mut diagnostic = Diagnostic::new(
                 Code::DuplicateLet,
                 format!("`{name}` is bound twice"),
@@ -168,15 +170,16 @@ impl<'a> Checker<'a> {
         self.lets.all.push(Entry {
             ast: found,
             scope,
-            used: false,
+            // Nothing can use the second of two.
+            used: first.is_some(),
             meaning: Meaning::Broken,
         });
         let names = match scope {
             Some(scope) => self.lets.inner.get_mut(scope),
             None => Some(&mut self.lets.outer),
         };
-        if let Some(names) = names {
-            names.entry(name).or_insert(id);
+        if let Some(names) = names.filter(|_| first.is_none()) {
+            names.insert(name, id);
         }
     }
 

@@ -238,7 +238,11 @@ impl Checker<'_> {
                 "write fewer braces, or `*` in place of some".to_owned(),
             ),
         };
-        let span = self.string_span(literal, error.at.clone());
+        let span = if error.at == (0..bytes.len()) {
+            literal.span
+        } else {
+            self.string_span(literal, error.at.clone())
+        };
         self.report(Diagnostic::new(code, message, span, label).help(help));
     }
 }

@@ -137,3 +137,185 @@ fn types() {
     mismatch("port == \"80\"", "\"80\"");
     mismatch("port in [80, \"443\"]", "\"443\"");
 }
+
+#[test]
+fn kernels() {
+    let options = |kernel: &str| Options {
+        kernel: Some(kernel.parse::<KernelVersion>().unwrap()),
+        ..options()
+    };
+    let text = "deny bpf_token_cmd";
+    assert_eq!(
+        said(text, &options("6.1")),
+        [
+            (Code::NotOnKernel, "bpf_token_cmd".to_owned()),
+            (Code::NotEnforceable, "bpf_token_cmd".to_owned()),
+        ]
+    );
+    assert_eq!(said(text, &options("6.9")).len(), 1);
+    assert!(said("deny file_open", &options("6.1")).is_empty());
+}
+
+#[test]
+fn scopes() {
+    says(
+        "scope a when uid == 1 { deny file_open }\nscope a when path == \"/x\" { deny file_open }",
+        &[
+            (Code::NotEnforceable, "scope a"),
+            (Code::NotEnforceable, "scope a"),
+            (Code::DuplicateScope, "a"),
+            (Code::ObjectField, "path"),
+        ],
+    );
+    // A scope's own names are visible in its head, and nowhere else.
+    says(
+        "scope a when who { let who = uid == 1\ndeny file_open }\ndeny file_open when who",
+        &[
+            (Code::NotEnforceable, "scope a"),
+            (Code::UnknownName, "who"),
+        ],
+    );
+    says(
+        "let p = [1]\nscope a when uid in p { let p = [2]\ndeny file_open }",
+        &[(Code::NotEnforceable, "scope a"), (Code::DuplicateLet, "p")],
+    );
+    // An `allow` needs a default of its own module.
+    says(
+        "default deny file_open\nscope a when uid == 1 { allow file_open }",
+        &[
+            (Code::NotEnforceable, "scope a"),
+            (Code::AllowWithoutDefault, "file_open"),
+        ],
+    );
+}
+
+#[test]
+fn bindings() {
+    let test = |step: &str, expected: &[(Code, &str)]| {
+        let text = format!("deny file_open\ntest \"t\" {{\n  {step}\n}}");
+        let mut all = vec![(Code::NotEnforceable, "test")];
+        all.extend_from_slice(expected);
+        says(&text, &all);
+    };
+    test("given exe = \"/*\", uid = user(\"root\"), comm = none", &[]);
+    test("given addr = \"10.1.2.3\", file.mode = 0o4755", &[]);
+    test(
+        "given access = [read, write], file.type = REG, file.owned = true",
+        &[],
+    );
+    test("expect deny with EACCES file_open path = \"/x\"", &[]);
+    test("given any_path = \"/x\"", &[(Code::BadBinding, "any_path")]);
+    test("given access = read", &[]);
+    test("given uid = [1]", &[(Code::BadBinding, "uid = [1]")]);
+    test("given uid = \"x\"", &[(Code::TypeMismatch, "\"x\"")]);
+    test("given file.type = REGG", &[(Code::UnknownName, "REGG")]);
+    test("given inherited = [web]", &[(Code::BadBinding, "web")]);
+    test(
+        "given addr = \"10.0.0.0/8\"",
+        &[(Code::BadBinding, "\"10.0.0.0/8\"")],
+    );
+    test(
+        "expect deny file_open port = 1",
+        &[(Code::FieldNotOnHook, "port")],
+    );
+    test(
+        "expect deny with EX file_open",
+        &[(Code::UnknownErrno, "EX")],
+    );
+}
+
+#[test]
+fn lets_are_typed_where_they_are_used() {
+    says(
+        "let x = [\"/a\", 5]\ndeny file_open when path in x or uid in x",
+        &[(Code::TypeMismatch, "\"/a\""), (Code::TypeMismatch, "5")],
+    );
+    says(
+        "let s = [CHR, SIGKILL]\ndeny file_open when file.type in s",
+        &[(Code::TypeMismatch, "SIGKILL")],
+    );
+    says(
+        "let a = b\nlet b = 80\ndeny socket_bind when port == a",
+        &[],
+    );
+    says(
+        "let a = SIGKIL\ndeny file_open",
+        &[(Code::UnusedLet, "a"), (Code::UnknownName, "SIGKIL")],
+    );
+    says(
+        "let c = port == 1\ndeny file_open when c",
+        &[(Code::FieldNotOnHook, "c")],
+    );
+    says(
+        "let c = uid == 1\ndeny file_open when uid == c or uid in c",
+        &[(Code::NotAValue, "c"), (Code::NotAValue, "c")],
+    );
+    says(
+        "let v = 1\ndeny file_open when v or uid in v",
+        &[(Code::NotACondition, "v"), (Code::WrongOperator, "v")],
+    );
+}
+
+#[test]
+fn long_chains_of_lets() {
+    let mut text = String::from("let l0 = uid == 0\n");
+    for number in 1..20_000 {
+        text.push_str(&format!("let l{number} = l{}\n", number - 1));
+    }
+    text.push_str("deny file_open when l19999");
+    says(&text, &[]);
+    // Each `not` nests one deeper.
+    let text = text.replace("= l", "= not l");
+    let codes: Vec<Code> = said(&text, &options())
+        .iter()
+        .map(|(code, _)| *code)
+        .collect();
+    assert_eq!(codes, [Code::ConditionTooLarge]);
+}
+
+#[test]
+fn silence_is_for_one_rule() {
+    says(
+        "@silence(\"LSMP2013\") deny file_open when path == \"/a/*\"\n\
+         deny file_open when path == \"/b/*\"",
+        &[(Code::ChildrenOnly, "*")],
+    );
+}
+
+#[test]
+fn spans_inside_strings_count_escapes() {
+    says(
+        r#"deny file_open when path == "/\x41\\[/[z-a]""#,
+        &[(Code::BadGlob, "z-a")],
+    );
+    says(
+        r#"deny file_open when path == r"/ü\[/[z-a]""#,
+        &[(Code::BadGlob, "z-a")],
+    );
+}
+
+#[test]
+fn fields_that_no_hook_of_the_rule_has_are_explained() {
+    let analysis = run("deny file_open, socket_connect when port == 1", &options());
+    let said = &analysis.diagnostics[0];
+    assert_eq!(said.message, "`file_open` has no field `port`");
+    assert!(said.notes[0].starts_with("beside subject fields `file_open` has path, any_path,"));
+    assert_eq!(said.secondary.len(), 1);
+}
+
+#[test]
+fn nothing_panics_on_odd_policies() {
+    for text in [
+        "deny file_open when path == \"\\xff\\xfe[\"",
+        "deny file_open when addr == \"\"",
+        "deny file_open when path in [[[]]]",
+        "let a = [a]\ndeny file_open when uid in a",
+        "let a = a\ndeny file_open when a",
+        "@id(5) @quiet(\"x\") @tag(true) deny file_open",
+        "default deny nothing\nallow nothing",
+        "scope s when s inherit until s { }",
+        "test \"\" { given inherited = 5 expect allow nothing }",
+    ] {
+        assert!(run(text, &options()).has_errors(), "{text}");
+    }
+}
