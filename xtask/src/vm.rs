@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use crate::console::{self, GuestTest, Line, Verdict};
 use crate::image::{self, Extra};
@@ -384,6 +386,14 @@ fn qemu_command(spec: &Spec) -> Result<Command> {
     command.arg("-kernel").arg(&spec.kernel.image);
     command.arg("-initrd").arg(&spec.image);
     command.arg("-append").arg(spec.command_line()?);
+    // SAFETY: between fork and exec there is one system call, which is safe
+    // there. It ends QEMU with the thread that waits for it, however that ends.
+    unsafe {
+        command.pre_exec(|| {
+            set_parent_process_death_signal(Some(Signal::KILL))?;
+            Ok(())
+        });
+    }
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
