@@ -1,0 +1,139 @@
+//! The shipped objects are what the ABI says: programs, maps, constants, sums.
+//! No kernel is needed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aya_obj::{EbpfSectionKind, Object, ProgramSection};
+use lsmpc_abi::catalogue;
+use lsmpc_abi::image::PAGE_SIZE;
+use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_MOUNT_LOCK, GLOBAL_RATE};
+use lsmpc_abi::kernel::{GLOBAL_RENAME_LOCK, OFFSETS};
+use lsmpc_abi::maps;
+use lsmpc_abi::state::{Counter, TaskLong, TaskState};
+use sha2::{Digest, Sha256};
+
+fn prebuilt() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib-ebpf/prebuilt")
+}
+
+/// The shipped object and the variants that tests use.
+fn objects() -> Vec<(String, Object)> {
+    let mut paths = vec![prebuilt().join("lsmpc.bpf.o")];
+    for entry in fs::read_dir(prebuilt().join("variants")).unwrap() {
+        paths.push(entry.unwrap().path());
+    }
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, Object::parse(&fs::read(path).unwrap()).unwrap())
+        })
+        .collect()
+}
+
+#[test]
+fn there_is_a_program_for_each_hook_that_is_enforced() {
+    let enforced = catalogue::hooks()
+        .iter()
+        .filter(|hook| hook.lowered)
+        .map(|hook| hook.id.name());
+    let expected: BTreeSet<&str> = enforced
+        .chain(lsmpc_runtime::TRACKERS.iter().copied())
+        .collect();
+    for (name, object) in objects() {
+        let mut found = BTreeSet::new();
+        for (program, info) in &object.programs {
+            // VERIFIER and RCU: the grace period that a swap waits for does not
+            // wait for sleepable programs.
+            let plain = ProgramSection::Lsm { sleepable: false };
+            assert_eq!(info.section, plain, "{name}: {program}");
+            found.insert(program.as_str());
+        }
+        assert_eq!(found, expected, "{name}");
+        assert_eq!(object.license.to_bytes(), b"Dual MIT/GPL", "{name}");
+    }
+}
+
+#[test]
+fn maps_have_the_abis_sizes() {
+    const ARRAY: u32 = 2;
+    const PERCPU_ARRAY: u32 = 6;
+    const ARRAY_OF_MAPS: u32 = 12;
+    const RINGBUF: u32 = 27;
+    const TASK_STORAGE: u32 = 29;
+    const F_INNER_MAP: u32 = 0x1000;
+    // Type, bytes of a value (0: it is the programs' own), entries.
+    let expected = |name: &str| match name {
+        maps::POLICY => (ARRAY_OF_MAPS, 4, 1),
+        maps::TASK => (TASK_STORAGE, size_of::<TaskState>(), 0),
+        maps::TASK_LONG => (TASK_STORAGE, size_of::<TaskLong>(), 0),
+        maps::SCRATCH => (ARRAY, 0, maps::SLOTS_PER_CPU),
+        maps::RECORDS => (ARRAY, 0, maps::RECORDS_PER_CPU),
+        maps::EVENTS => (RINGBUF, 0, maps::EVENT_BYTES),
+        maps::COUNTERS => (PERCPU_ARRAY, 8, Counter::COUNT),
+        maps::RATE => (ARRAY, size_of::<maps::RateWindow>(), maps::RATE_ENTRIES),
+        other => panic!("the ABI has no map {other}"),
+    };
+    for (name, object) in objects() {
+        let mut found = BTreeSet::new();
+        for (map, info) in &object.maps {
+            let kind = info.section_kind();
+            if kind == EbpfSectionKind::Rodata {
+                continue;
+            }
+            // Variables would be separate for each load.
+            assert_eq!(kind, EbpfSectionKind::BtfMaps, "{name}: {map}");
+            found.insert(map.as_str());
+            let (kind, value, entries) = expected(map);
+            assert_eq!(info.map_type(), kind, "{name}: {map}");
+            assert_eq!(info.max_entries(), entries, "{name}: {map}");
+            if value != 0 {
+                assert_eq!(info.value_size() as usize, value, "{name}: {map}");
+            }
+            if map == maps::POLICY {
+                let inner = info.inner().unwrap();
+                assert_eq!(inner.map_type(), ARRAY, "{name}");
+                assert_eq!(inner.value_size() as usize, PAGE_SIZE, "{name}");
+                assert_eq!(inner.map_flags(), F_INNER_MAP, "{name}");
+            }
+        }
+        assert_eq!(found, maps::ALL.iter().copied().collect(), "{name}");
+    }
+}
+
+#[test]
+fn constants_can_be_set() {
+    let (word, long) = ([0_u8; 4], [0_u8; 8]);
+    let words = OFFSETS.iter().map(|offset| offset.global);
+    let words = words.chain([GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_RATE]);
+    let longs = [GLOBAL_RENAME_LOCK, GLOBAL_MOUNT_LOCK];
+    let values: HashMap<&str, (&[u8], bool)> = words
+        .map(|name| (name, (word.as_slice(), true)))
+        .chain(longs.map(|name| (name, (long.as_slice(), true))))
+        .collect();
+    for (name, mut object) in objects() {
+        // Fails where one is missing or of another size.
+        let set = object.patch_map_data(values.clone());
+        assert!(set.is_ok(), "{name}: {set:?}");
+    }
+}
+
+#[test]
+fn sums_are_those_of_the_files() {
+    let sums = fs::read_to_string(prebuilt().join("SHA256SUMS")).unwrap();
+    let mut checked = 0;
+    for line in sums.lines() {
+        let (sum, file) = line.split_once("  ").unwrap();
+        let bytes = fs::read(prebuilt().join(file)).unwrap();
+        let found: String = Sha256::digest(&bytes)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(found, sum, "{file}");
+        checked += 1;
+    }
+    assert_eq!(checked, objects().len());
+}
