@@ -49,11 +49,11 @@ pub(crate) struct Apply {
     #[arg(long)]
     replace: bool,
 
-    /// Bytes of the event buffer (a power of two), when it is made
+    /// Bytes of the event buffer, a power of two, from when it is made (default: 1 MiB)
     #[arg(long, value_name = "BYTES")]
     event_buffer: Option<u32>,
 
-    /// Most records a second of one rule; 0 for no limit
+    /// Most records a second for the same outcome, 0 for no limit (default: 64)
     #[arg(long, value_name = "RECORDS")]
     rate: Option<u32>,
 
