@@ -42,17 +42,29 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..6)
 }
 
+/// Values with names.
+fn named(field: FieldId) -> Vec<u64> {
+    let known = catalogue::field(field).enumerators.iter();
+    known.map(|known| known.value).take(7).collect()
+}
+
 fn value(field: FieldId) -> BoxedStrategy<FieldValue> {
     let known = match catalogue::field(field).ty {
         FieldType::Path => path().prop_map(Value::Bytes).boxed(),
         FieldType::Name => name().prop_map(Value::Bytes).boxed(),
         FieldType::Address => address().prop_map(Value::Address).boxed(),
         FieldType::Flags | FieldType::Mode => {
-            prop_oneof![0..16_u64, int()].prop_map(Value::Int).boxed()
+            let named = prop::sample::subsequence(named(field), 0..4)
+                .prop_map(|flags| flags.into_iter().fold(0, |all, flag| all | flag));
+            prop_oneof![1 => 0..16_u64, 1 => int(), 3 => named]
+                .prop_map(Value::Int)
+                .boxed()
         }
-        FieldType::Int { .. } | FieldType::Enum { .. } | FieldType::Bool => {
-            int().prop_map(Value::Int).boxed()
-        }
+        FieldType::Enum { .. } => prop_oneof![1 => int(), 2 => prop::sample::select(named(field))]
+            .prop_map(Value::Int)
+            .boxed(),
+        FieldType::Int { .. } => int().prop_map(Value::Int).boxed(),
+        FieldType::Bool => (0..2_u64).prop_map(Value::Int).boxed(),
     };
     prop_oneof![
         8 => known.prop_map(FieldValue::Known),

@@ -8,13 +8,17 @@
 mod events;
 mod naive;
 mod policies;
+mod sources;
 
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::OUTCOME_UNKNOWN;
 use lsmpc_compiler::event::Event;
 use lsmpc_compiler::ir::Ir;
 use lsmpc_compiler::lower::{LowerError, LowerOptions, lower};
+use lsmpc_compiler::reference::evaluate;
+use lsmpc_compiler::source::MemoryReader;
 use lsmpc_compiler::tables::Tables;
+use lsmpc_compiler::{Analysis, Options, analyse};
 use lsmpc_engine::image::Image;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
@@ -91,21 +95,84 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-#[test]
-fn tables_agree_with_the_intermediate_form() {
+fn run<T: Clone + std::fmt::Debug>(
+    cases: impl Strategy<Value = (T, Vec<Event>)>,
+    agree: impl Fn(&T, &[Event]) -> Result<(), TestCaseError>,
+    show: impl Fn(&T) -> String,
+) {
     let wanted = number("LSMPC_EVENTS").unwrap_or(20_000);
     let policies = wanted.div_ceil(EVENTS_PER_POLICY as u64);
     let mut runner = runner(u32::try_from(policies).unwrap());
-    match runner.run(&case(), |(ir, events)| agree(&ir, &events)) {
+    match runner.run(&cases, |(policy, events)| agree(&policy, &events)) {
         Ok(()) => {}
-        Err(TestError::Fail(reason, (ir, events))) => {
-            let failing: Vec<&Event> = events
+        Err(TestError::Fail(reason, (policy, events))) => {
+            let failing = events
                 .iter()
-                .filter(|event| agree(&ir, std::slice::from_ref(event)).is_err())
-                .take(1)
-                .collect();
-            panic!("{reason}\n{ir:#?}\n{failing:#?}");
+                .find(|event| agree(&policy, std::slice::from_ref(event)).is_err());
+            let failing = failing.map(Event::to_json_line);
+            panic!("{reason}\n{}\n{failing:?}", show(&policy));
         }
         Err(error) => panic!("{error}"),
     }
+}
+
+#[test]
+fn tables_agree_with_the_intermediate_form() {
+    run(case(), agree, |ir| format!("{ir:#?}"));
+}
+
+fn analysis(text: &str) -> Analysis {
+    let reader = MemoryReader::default().file("/p.lsmp", text.as_bytes());
+    analyse(&["/p.lsmp".into()], &reader, &Options::default())
+}
+
+fn source_case() -> impl Strategy<Value = (String, Vec<Event>)> {
+    // Scopes take part as soon as the checker lets them pass.
+    let scopes = !analysis("scope s when uid == 0 { audit file_open }").has_errors();
+    sources::policy(scopes).prop_flat_map(|(text, hooks, chosen)| {
+        let event = proptest::strategy::Union::new(
+            hooks
+                .iter()
+                .map(|hook| events::event(*hook, &chosen))
+                .collect::<Vec<_>>(),
+        );
+        (
+            Just(text),
+            prop::collection::vec(event, 1..2 * EVENTS_PER_POLICY),
+        )
+    })
+}
+
+fn agree_with_reference(text: &String, events: &[Event]) -> Result<(), TestCaseError> {
+    let analysis = analysis(text);
+    let errors: Vec<String> = analysis
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .map(|diagnostic| format!("{}: {}", diagnostic.code.as_str(), diagnostic.message))
+        .collect();
+    let (Some(hir), Some(ir)) = (analysis.hir, analysis.ir) else {
+        return Err(TestCaseError::fail(errors.join("\n")));
+    };
+    let lowered = match lower(&ir, &LowerOptions::default()) {
+        Ok(lowered) => lowered,
+        Err(LowerError::GlobTooCostly { .. } | LowerError::TooComplex { .. }) => return Ok(()),
+        Err(error) => return Err(TestCaseError::fail(error.to_string())),
+    };
+    let image =
+        Image::from_bytes(lowered.bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    for event in events {
+        let wanted = evaluate(&hir, event).unwrap();
+        let given = tables
+            .evaluate(event)
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!(&given, &wanted, "on {}", event.to_json_line());
+    }
+    Ok(())
+}
+
+#[test]
+fn tables_agree_with_the_reference() {
+    run(source_case(), agree_with_reference, String::clone);
 }
