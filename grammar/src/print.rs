@@ -393,8 +393,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    /// A string that is no literal: it is printed without regard to whether
-    /// it was raw, but kept as it was written.
+    /// A file's or a test's name: as it was written, if that is known.
     fn string(&mut self, string: &'a Spanned<Vec<u8>>) {
         match self.original {
             Some(original) => self.text(original.slice(string.span)),
