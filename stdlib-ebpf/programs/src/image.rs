@@ -1,0 +1,44 @@
+//! The image in force.
+
+use core::{ffi::c_void, ptr};
+
+use aya_ebpf::helpers::bpf_map_lookup_elem;
+use lsmpc_abi::image::H_EPOCH;
+use lsmpc_engine::{Fault, Memory, u32_at};
+
+use crate::maps::{POLICY, Page};
+
+/// The inner map that was in the slot when the event began.
+#[derive(Clone, Copy)]
+pub(crate) struct Image(*mut c_void);
+
+impl Image {
+    /// Looks the slot up. Once for each event: a second look-up could find the
+    /// next policy, and the event would be decided by a mix.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<Self> {
+        POLICY
+            .get(0)
+            .map(|inner| Self(ptr::from_ref(inner).cast_mut().cast()))
+    }
+
+    /// The number of this load of the policy.
+    #[inline(always)]
+    pub(crate) fn epoch(&self) -> Result<u32, Fault> {
+        u32_at(self, H_EPOCH as u32)
+    }
+}
+
+impl Memory for Image {
+    #[inline(always)]
+    fn page(&self, index: u32) -> Option<&Page> {
+        // SAFETY: `self.0` is a map whose values are pages, kept alive by the
+        // read-side critical section that the program runs in; images are never
+        // changed after they are published.
+        unsafe {
+            bpf_map_lookup_elem(self.0, ptr::from_ref(&index).cast())
+                .cast::<Page>()
+                .as_ref()
+        }
+    }
+}

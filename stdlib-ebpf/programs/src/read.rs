@@ -1,0 +1,118 @@
+//! Reading kernel memory at addresses that need not be valid.
+//!
+//! Addresses are integers. What they point to may be freed at any time unless
+//! the hook holds it: a failed read is a value that is not known, and where
+//! several reads have to agree the caller checks that they do.
+
+use core::{ffi::c_void, mem::MaybeUninit};
+
+use aya_ebpf::{
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
+    programs::LsmContext,
+};
+use lsmpc_engine::bits::bound;
+
+/// A value that is plain bytes.
+pub(crate) trait Plain: Copy {}
+impl Plain for u16 {}
+impl Plain for u32 {}
+impl Plain for u64 {}
+impl<const N: usize> Plain for [u64; N] {}
+
+/// The value at `address`.
+#[inline(always)]
+pub(crate) fn read<T: Plain>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: writes `size_of::<T>()` bytes to `value`, or zeros it; any address
+    // may be asked for.
+    let result = unsafe {
+        bpf_probe_read_kernel(
+            value.as_mut_ptr().cast(),
+            size_of::<T>() as u32,
+            address as *const c_void,
+        )
+    };
+    if result == 0 {
+        // SAFETY: written; any bytes are a `T`.
+        Some(unsafe { value.assume_init() })
+    } else {
+        None
+    }
+}
+
+/// The pointer at `address`; 0 if it cannot be read.
+#[inline(always)]
+pub(crate) fn pointer(address: u64) -> u64 {
+    read(address).unwrap_or(0)
+}
+
+/// Copies `length & MASK` bytes.
+///
+/// # Safety
+/// `MASK` bytes from `into` on must be writable.
+#[inline(always)]
+pub(crate) unsafe fn copy<const MASK: u64>(into: *mut u8, from: u64, length: u32) -> bool {
+    let length = bound::<MASK>(u64::from(length)) as u32;
+    // SAFETY: the caller's.
+    unsafe { bpf_probe_read_kernel(into.cast(), length, from as *const c_void) == 0 }
+}
+
+/// Copies `length` bytes, or `MAX` if that is less.
+///
+/// # Safety
+/// `MAX` bytes from `into` on must be writable.
+#[inline(always)]
+pub(crate) unsafe fn copy_at_most<const MAX: usize>(into: *mut u8, from: u64, length: u32) -> bool {
+    let length = at_most::<MAX>(u64::from(length)) as u32;
+    // SAFETY: the caller's.
+    unsafe { bpf_probe_read_kernel(into.cast(), length, from as *const c_void) == 0 }
+}
+
+/// The lesser of `value` and `MAX`.
+#[inline(always)]
+pub(crate) fn at_most<const MAX: usize>(value: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut bounded = value;
+        // VERIFIER: a plain comparison is dropped where LLVM knows the answer.
+        // SAFETY: arithmetic on one register.
+        unsafe {
+            core::arch::asm!(
+                "if {0} <= {1} goto +1",
+                "{0} = {1}",
+                inout(reg) bounded, const MAX,
+                options(pure, nomem, nostack),
+            );
+        }
+        bounded
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        value.min(MAX as u64)
+    }
+}
+
+/// Copies a NUL-terminated string of at most `SIZE - 1` bytes; its length, less
+/// than `SIZE`.
+///
+/// # Safety
+/// `SIZE` bytes from `into` on must be writable.
+#[inline(always)]
+pub(crate) unsafe fn copy_string(into: *mut u8, from: u64, size: u32) -> Option<u32> {
+    // SAFETY: the caller's.
+    let copied = unsafe { bpf_probe_read_kernel_str(into.cast(), size, from as *const c_void) };
+    if copied < 1 { None } else { Some(copied as u32 - 1) }
+}
+
+/// Copies a hook's arguments.
+// VERIFIER: what it takes for typed pointers becomes numbers on the way. (6.12)
+// takes a pointer argument to be non-null unless the kernel's BTF says otherwise,
+// and would remove a test for null.
+#[inline(always)]
+pub(crate) fn arguments<const N: usize>(ctx: &LsmContext, into: *mut u64) {
+    use aya_ebpf::EbpfContext as _;
+    // SAFETY: the context is an array of arguments; the caller has room for `N`.
+    unsafe {
+        bpf_probe_read_kernel(into.cast(), N as u32 * 8, ctx.as_ptr().cast_const());
+    }
+}
