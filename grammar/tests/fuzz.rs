@@ -14,8 +14,8 @@ use lsmpc_syntax::{FileId, MAX_ERRORS, Parsed, format, parse, print, strip_spans
 /// Longer inputs are cut: many short runs find more than few long ones.
 const MAX_INPUT: usize = 8 * 1024;
 
-/// Any one parse must be far below this.
-const TOO_SLOW: Duration = Duration::from_secs(5);
+/// A parse that takes this long hangs.
+const TOO_SLOW: Duration = Duration::from_secs(60);
 
 #[test]
 fn mutated_sources() {
