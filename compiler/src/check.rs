@@ -22,17 +22,21 @@ mod testing;
 
 use std::collections::HashMap;
 
+use lsmpc_abi::catalogue::OLDEST_KERNEL;
 use lsmpc_syntax::ast::File;
 use lsmpc_syntax::{Span, Spanned};
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::hir::{FieldRef, FieldTest, Hir, Place};
-use crate::options::Options;
+use crate::options::{KernelVersion, Options};
 use crate::source::SourceMap;
 use lets::{LetId, Lets};
 use module::ModuleNotes;
 use operand::SetUse;
+
+/// Most errors that checking reports, and most warnings and hints.
+const MAX_REPORTS: usize = 1000;
 
 /// What checking finds out.
 #[derive(Debug, Default)]
@@ -55,11 +59,16 @@ pub(crate) fn check(sources: &SourceMap, files: &[File], options: &Options) -> C
         silenced: Vec::new(),
         let_sets: HashMap::new(),
         nodes: 0,
+        errors: 0,
+        warnings: 0,
+        unsaid: 0,
         ids: HashMap::new(),
         notes: Vec::new(),
         hir: Hir::default(),
     };
+    checker.kernel();
     checker.policy(files);
+    checker.overflow();
     Checked {
         hir: checker.hir,
         diagnostics: checker.diagnostics,
@@ -81,6 +90,12 @@ struct Checker<'a> {
     let_sets: HashMap<(LetId, FieldRef, SetUse), Option<FieldTest>>,
     /// Conditions of the whole policy, after `let`s are put in.
     nodes: u64,
+    /// How many errors were reported.
+    errors: usize,
+    /// How many warnings and hints were.
+    warnings: usize,
+    /// How many of those were not.
+    unsaid: usize,
     /// `@id`s so far.
     ids: HashMap<String, Span>,
     /// One for each module of `hir`.
@@ -96,7 +111,59 @@ impl Checker<'_> {
         if let Some(&span) = self.via.last() {
             diagnostic = diagnostic.also(span, "used here");
         }
+        if diagnostic.is_error() {
+            self.errors = self.errors.saturating_add(1);
+            if self.is_full() {
+                return;
+            }
+        } else if self.warnings >= MAX_REPORTS {
+            self.unsaid = self.unsaid.saturating_add(1);
+            return;
+        } else {
+            self.warnings = self.warnings.saturating_add(1);
+        }
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether no more errors are shown.
+    const fn is_full(&self) -> bool {
+        self.errors > MAX_REPORTS
+    }
+
+    /// Says how much was not said.
+    fn overflow(&mut self) {
+        let more = self.errors.saturating_sub(MAX_REPORTS);
+        if more > 0 {
+            self.diagnostics.push(
+                Diagnostic::placeless(
+                    Code::TooManyErrors,
+                    format!("{more} more errors are not shown"),
+                )
+                .help("repair those that are, then check again"),
+            );
+        }
+        if self.unsaid > 0
+            && let Some(last) = self.diagnostics.last_mut()
+        {
+            let unsaid = self.unsaid;
+            last.notes
+                .push(format!("{unsaid} more warnings and hints are not shown"));
+        }
+    }
+
+    /// Reports a kernel that nothing is enforced on.
+    fn kernel(&mut self) {
+        let (major, minor) = OLDEST_KERNEL;
+        let oldest = KernelVersion { major, minor };
+        if let Some(kernel) = self.options.kernel.filter(|kernel| *kernel < oldest) {
+            self.report(
+                Diagnostic::placeless(
+                    Code::NotOnKernel,
+                    format!("kernel {kernel} is too old for any policy"),
+                )
+                .help(format!("ask for {oldest} or later")),
+            );
+        }
     }
 
     /// Reports what the checker understands and nothing enforces yet.

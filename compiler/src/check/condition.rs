@@ -229,7 +229,7 @@ impl Checker<'_> {
             );
             return None;
         }
-        let mut known: Vec<&str> = self.lets.names(self.scope).collect();
+        let mut known: Vec<&str> = self.visible_lets();
         for name in field_names() {
             known.push(name);
         }

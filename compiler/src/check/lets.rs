@@ -75,7 +75,7 @@ impl<'a> Lets<'a> {
     }
 
     /// The names that are visible in a scope.
-    pub(super) fn names(&self, scope: Option<usize>) -> impl Iterator<Item = &'a str> {
+    fn names(&self, scope: Option<usize>) -> impl Iterator<Item = &'a str> {
         let inner = scope.and_then(|scope| self.inner.get(scope));
         let outer = self.outer.keys();
         outer
@@ -92,6 +92,14 @@ impl<'a> Checker<'a> {
             entry.used = true;
         }
         Some(id)
+    }
+
+    /// The names of `let`s to suggest; none once no more errors are shown.
+    pub(super) fn visible_lets(&self) -> Vec<&'a str> {
+        if self.is_full() {
+            return Vec::new();
+        }
+        self.lets.names(self.scope).collect()
     }
 
     pub(super) fn meaning(&self, id: LetId) -> Meaning<'a> {
@@ -323,7 +331,7 @@ impl<'a> Checker<'a> {
             match node {
                 ItemKind::Name(name) => {
                     if !catalogue::is_enumerator(name) && self.find_let(name).is_none() {
-                        let mut known: Vec<&str> = self.lets.names(self.scope).collect();
+                        let mut known: Vec<&str> = self.visible_lets();
                         let fields = catalogue::fields().iter();
                         let all = fields.flat_map(|field| field.enumerators);
                         known.extend(all.map(|known| known.name));

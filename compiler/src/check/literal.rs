@@ -146,17 +146,15 @@ impl Checker<'_> {
                         IdKind::User => format!("write a number, or `user(\"{text}\")`"),
                         IdKind::Group => format!("write a number, or `group(\"{text}\")`"),
                     })
-                } else if text.parse::<u64>().is_ok()
-                    && matches!(
-                        ty,
-                        FieldType::Int { .. } | FieldType::Mode | FieldType::Enum { max: Some(_) }
-                    )
-                {
-                    Some(format!("write it without quotes: `{text}`"))
-                } else if ty == FieldType::Bool && (text == "true" || text == "false") {
-                    Some(format!("write it without quotes: `{text}`"))
                 } else {
-                    None
+                    let bare = match ty {
+                        FieldType::Int { .. }
+                        | FieldType::Mode
+                        | FieldType::Enum { max: Some(_) } => text.parse::<u64>().is_ok(),
+                        FieldType::Bool => text == "true" || text == "false",
+                        _ => false,
+                    };
+                    bare.then(|| format!("write it without quotes: `{text}`"))
                 }
             }
             (LiteralKind::Int { .. }, FieldType::Enum { max: None }) => {

@@ -216,9 +216,8 @@ impl Checker<'_> {
             );
             return None;
         }
-        let (label, help) = if let Some(id) = self.find_let(word) {
+        let (label, help) = if self.find_let(word).is_some() {
             // Already a name, only not of a field.
-            let _ = id;
             (
                 "a `let`, not a field",
                 Some("the field comes first: `FIELD == VALUE`".to_owned()),

@@ -175,7 +175,7 @@ impl Checker<'_> {
             );
             return None;
         }
-        let mut known: Vec<&str> = self.lets.names(self.scope).collect();
+        let mut known: Vec<&str> = self.visible_lets();
         known.extend(info.enumerators.iter().map(|known| known.name));
         let help = suggest::did_you_mean(name, known);
         let label = if info.enumerators.is_empty() {

@@ -319,3 +319,28 @@ fn nothing_panics_on_odd_policies() {
         assert!(run(text, &options()).has_errors(), "{text}");
     }
 }
+
+#[test]
+fn kernels_that_are_too_old() {
+    let options = Options {
+        kernel: Some("5.15".parse().unwrap()),
+        ..options()
+    };
+    let said = run("deny file_open", &options).diagnostics;
+    assert_eq!(said[0].message, "kernel 5.15 is too old for any policy");
+    assert_eq!(said[0].help.as_deref(), Some("ask for 6.1 or later"));
+}
+
+#[test]
+fn there_is_an_end_to_what_is_said() {
+    let errors = run(&"deny file_opne\n".repeat(1200), &options());
+    assert_eq!(errors.diagnostics.len(), 1001);
+    assert_eq!(
+        errors.diagnostics[0].message,
+        "200 more errors are not shown"
+    );
+    let text = "deny file_open, file_open\n".repeat(1200);
+    let warnings = run(&format!("{text}deny file_opne"), &options());
+    assert_eq!(warnings.diagnostics.len(), 1001);
+    assert!(warnings.has_errors());
+}

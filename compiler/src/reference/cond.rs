@@ -102,10 +102,15 @@ fn number_passes(number: u64, test: &FieldTest) -> bool {
         FieldTest::Order(Order::LessEqual, bound) => number <= *bound,
         FieldTest::Order(Order::Greater, bound) => number > *bound,
         FieldTest::Order(Order::GreaterEqual, bound) => number >= *bound,
-        FieldTest::HasAll(masks) => masks.iter().all(|&mask| number & mask == mask),
-        FieldTest::HasAny(masks) => masks.iter().any(|&mask| number & mask == mask),
+        FieldTest::HasAll(masks) => masks.iter().all(|mask| has(number, *mask)),
+        FieldTest::HasAny(masks) => masks.iter().any(|mask| has(number, *mask)),
         FieldTest::Globs(_) | FieldTest::Blocks(_) => false,
     }
+}
+
+/// Whether all bits of the mask are set.
+const fn has(number: u64, mask: u64) -> bool {
+    number & mask == mask
 }
 
 fn address_passes(bits: u128, test: &FieldTest) -> bool {
