@@ -18,6 +18,7 @@ mod operand;
 mod pattern;
 mod rule;
 mod scope;
+mod set;
 mod testing;
 
 use std::collections::HashMap;
