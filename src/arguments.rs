@@ -88,7 +88,7 @@ pub(crate) struct CompileArguments {
 
     /// Look names of users and groups up in FILE, not on this machine
     ///
-    /// Lines are `user NAME ID` and `group NAME ID`; `#` begins a comment.
+    /// Lines are `user NAME ID` and `group NAME ID`; those that begin with `#` are comments.
     #[arg(long, value_name = "FILE")]
     pub(crate) users: Option<PathBuf>,
 }
