@@ -114,12 +114,10 @@ fn open(plan: &LoadPlan<'_>, btf: &Btf) -> Result<Ebpf> {
         loader.override_global(constant.name, constant.value.as_slice(), true);
     }
     loader.load(&plan.object.bytes).map_err(|error| {
-        let source = os_error(&error);
-        match source {
-            Some(source) => Error::map("creating or pinning", "of the programs", source),
-            None => Error::ObjectInvalid {
-                reason: chain(&error),
-            },
+        let reason = chain(&error);
+        match os_error(&error) {
+            Some(source) => Error::system(format!("making the programs' maps ({reason})"), source),
+            None => Error::ObjectInvalid { reason },
         }
     })
 }

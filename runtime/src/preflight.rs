@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::btf::KernelBtf;
 use crate::code::Code;
+use crate::offsets;
 use crate::system::{KernelVersion, System, Trial, Trials};
 
 /// What a check came to.
@@ -125,6 +126,9 @@ pub(crate) fn with_types(
     privilege(&mut report, system);
     active_modules(&mut report, system);
     let types = kernel_types(&mut report, system);
+    if let Some(types) = &types {
+        structures(&mut report, types);
+    }
     bpffs(&mut report, system, dir);
     lockdown(&mut report, system);
     let useless = [Code::NotPrivileged, Code::LockedDown];
@@ -341,6 +345,25 @@ fn kernel_types(report: &mut Preflight, system: &System) -> Option<KernelBtf> {
         ],
     );
     None
+}
+
+/// The members that the programs read.
+fn structures(report: &mut Preflight, types: &KernelBtf) {
+    const NAME: &str = "kernel structures";
+    let missing = offsets::unresolved(types);
+    if missing.is_empty() {
+        return report.ok(NAME, "as the programs need them");
+    }
+    report.not_ok(
+        NAME,
+        Code::OffsetUnresolved,
+        CheckState::Failed,
+        [
+            format!("not found: {}", missing.join(", ")),
+            "the programs read these members; a guessed place would be another one".into(),
+            "use an lsmpc that knows this kernel".into(),
+        ],
+    );
 }
 
 fn bpffs(report: &mut Preflight, system: &System, dir: &Path) {

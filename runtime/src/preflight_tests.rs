@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -27,7 +28,7 @@ const DIR: &str = "/sys/fs/bpf/lsmpc";
 
 fn machine() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let mut blob = Blob::default();
+    let mut blob = kernel_structures();
     blob.function("bpf_lsm_file_open");
     let put = |path: &str, bytes: &[u8]| put(root.path(), path, bytes);
     put("/proc/sys/kernel/osrelease", b"6.12.1-x\n");
@@ -49,6 +50,34 @@ fn machine() -> tempfile::TempDir {
     root
 }
 
+/// Every structure of the ABI's table, with the members that it names.
+fn kernel_structures() -> Blob {
+    let mut members: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
+    for offset in lsmpc_abi::kernel::OFFSETS {
+        let [first, rest @ ..] = offset.path else {
+            panic!("an empty path");
+        };
+        let inner = members.entry(offset.structure).or_default();
+        inner.entry(first).or_default().extend(rest);
+    }
+    let mut blob = Blob::default();
+    let int = blob.int("int", 4);
+    for (structure, fields) in members {
+        let mut found = Vec::new();
+        for (field, inner) in fields {
+            let inner: Vec<_> = inner.iter().map(|name| (*name, int, 32)).collect();
+            let ty = if inner.is_empty() {
+                int
+            } else {
+                blob.structure("", 8, &inner)
+            };
+            found.push((field, ty, 64));
+        }
+        blob.structure(structure, 64, &found);
+    }
+    blob
+}
+
 fn put(root: &Path, path: &str, bytes: &[u8]) {
     let path = root.join(path.trim_start_matches('/'));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -67,7 +96,7 @@ fn a_good_machine_passes() {
     let root = machine();
     let report = full(&System::at(root.path()), Path::new(DIR), &GOOD);
     assert!(report.passed(), "{report:#?}");
-    assert_eq!(report.checks.len(), 7);
+    assert_eq!(report.checks.len(), 8);
 }
 
 #[test]
@@ -179,4 +208,15 @@ fn refused_trampolines_are_told_from_a_refused_bpf() {
     };
     let check = only_failure(root.path(), &invalid);
     assert_eq!(check.code, Some(Code::ProgramRefused));
+}
+
+#[test]
+fn a_changed_structure_is_named() {
+    let root = machine();
+    let mut blob = Blob::default();
+    blob.function("bpf_lsm_file_open");
+    put(root.path(), "/sys/kernel/btf/vmlinux", &blob.bytes());
+    let check = only_failure(root.path(), &GOOD);
+    assert_eq!(check.code, Some(Code::OffsetUnresolved));
+    assert!(check.found.contains("file.f_path"));
 }

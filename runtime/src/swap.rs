@@ -56,6 +56,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -172,6 +173,9 @@ struct Context<'a> {
     /// Hooks to enforce.
     hooks: Vec<HookId>,
     left_out: Vec<Unsupported>,
+    /// What the first epoch under new maps is: epochs go on through a replacement,
+    /// so that a reader of events can tell its images apart.
+    first_epoch: u32,
     observe: &'a mut dyn FnMut(Step),
 }
 
@@ -212,6 +216,7 @@ pub(crate) fn apply(
             .filter(|hook| !left_out.iter().any(|one| one.hook == *hook))
             .collect(),
         left_out,
+        first_epoch: 1,
         observe,
     };
     let was_there = layout.dir().exists();
@@ -241,10 +246,27 @@ pub(crate) fn kernel_types(system: &System) -> Result<KernelBtf> {
 /// Makes the pin directory and takes its lock.
 fn take_lock(layout: &Layout) -> Result<Lock> {
     let dir = layout.dir();
-    fs::create_dir_all(dir).map_err(|source| Error::Directory {
+    let unsuitable = |reason: String| Error::Directory {
         dir: dir.to_owned(),
-        reason: source.to_string(),
-    })?;
+        reason,
+    };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(|source| unsuitable(source.to_string()))?;
+    // Whoever can remove a link's pin can end the enforcement.
+    let metadata = fs::metadata(dir).map_err(|source| unsuitable(source.to_string()))?;
+    let parent = dir.parent().and_then(|parent| fs::metadata(parent).ok());
+    if metadata.uid() != rustix::process::geteuid().as_raw() {
+        return Err(unsuitable(format!("it belongs to uid {}", metadata.uid())));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(unsuitable("others can write to it".into()));
+    }
+    if parent.is_some_and(|parent| parent.mode() & 0o1002 == 0o002) {
+        return Err(unsuitable("others can write to the directory above".into()));
+    }
     lock_existing(layout)
 }
 
@@ -309,7 +331,7 @@ impl Context<'_> {
             State::Absent | State::Whole | State::OtherAbi { .. } => {}
         }
         let mut applied = if replace && found.exists && found.is_occupied() {
-            self.replace(layout, &next, image)?
+            self.replace(layout, &next, &found, image)?
         } else {
             self.install(layout, &found, image)?
         };
@@ -318,17 +340,20 @@ impl Context<'_> {
     }
 
     /// Builds a second set and exchanges it for the first.
-    fn replace(&mut self, layout: &Layout, next: &Layout, image: CheckedImage) -> Result<Applied> {
+    fn replace(
+        &mut self,
+        layout: &Layout,
+        next: &Layout,
+        found: &Survey,
+        image: CheckedImage,
+    ) -> Result<Applied> {
         let _next_lock = take_lock(next)?;
+        self.first_epoch = found.control.map_or(1, |control| control.next_epoch);
         let fresh = survey(next)?;
-        let applied = self.install(next, &fresh, image);
-        let applied = match applied {
-            Ok(applied) => applied,
-            Err(error) => {
-                let _ = fs::remove_dir(next.dir());
-                return Err(error);
-            }
-        };
+        let applied = self.install(next, &fresh, image).inspect_err(|_| {
+            // Empty: the installation took back what it had made.
+            let _ = fs::remove_dir(next.dir());
+        })?;
         rustix::fs::renameat_with(
             rustix::fs::CWD,
             next.dir(),
@@ -409,7 +434,8 @@ impl Context<'_> {
             .map(|header| header.epoch);
         let epoch = control
             .next_epoch
-            .max(in_force.unwrap_or(0).saturating_add(1));
+            .max(in_force.unwrap_or(0).saturating_add(1))
+            .max(self.first_epoch);
         control.next_epoch = epoch.checked_add(1).ok_or_else(|| Error::PinsUnreadable {
             dir: layout.dir().to_owned(),
             reason: "the epochs are used up".into(),

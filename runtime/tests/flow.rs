@@ -369,6 +369,25 @@ fn events() {
         .is_some()
     {}
     assert!(begin.elapsed() < Duration::from_secs(3));
+    // It goes over to a new buffer.
+    let mut options = ApplyOptions::default();
+    options.replace = true;
+    let applied = apply_with(&[HookId::FileOpen], &options);
+    assert!(applied.epoch > record.epoch);
+    std::thread::sleep(Duration::from_millis(1100));
+    while reader.next(Some(Duration::ZERO)).unwrap().is_some() {}
+    assert!(
+        reader
+            .next(Some(Duration::from_millis(10)))
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(denied(), (true, false));
+    let Some(EventItem::Event(second)) = reader.next(Some(Duration::from_secs(5))).unwrap() else {
+        panic!("no event from the new buffer");
+    };
+    assert_eq!(second.epoch, applied.epoch);
+    assert!(reader.report(second.epoch).is_some());
     let busy = child(|| {
         let error = runtime().events().unwrap_err();
         println!("flow:   {error}");

@@ -21,6 +21,7 @@ use crate::lock::{self, Attempt, Lock};
 use crate::pins::{Group, Layout};
 use crate::status::{self, Counters};
 use crate::store;
+use crate::sys;
 use crate::system::System;
 
 /// How often the counters are looked at while events come.
@@ -54,16 +55,22 @@ pub enum EventItem {
 }
 
 /// Reads the events of one pin directory.
+///
+/// It outlives what is pinned there: when the programs are replaced, or removed
+/// and applied again, it goes on with the new buffer.
 pub struct EventReader {
     ring: RingBuf<MapData>,
+    /// The ring buffer's number.
+    ring_id: u32,
     layout: Layout,
     system: System,
     clock: BootClock,
     clock_read: Instant,
     counters: Counters,
     counters_read: Instant,
+    pins_looked_at: Instant,
     reports: BTreeMap<u32, Arc<Vec<u8>>>,
-    _lock: Lock,
+    lock: Lock,
 }
 
 impl std::fmt::Debug for EventReader {
@@ -77,6 +84,28 @@ impl std::fmt::Debug for EventReader {
 impl EventReader {
     /// Opens the pinned ring buffer. Records that are in it already come first.
     pub(crate) fn open(layout: &Layout, system: &System) -> Result<Self> {
+        let (lock, ring, ring_id) = Self::open_ring(layout)?;
+        let now = Instant::now();
+        let mut reader = Self {
+            ring,
+            ring_id,
+            layout: layout.clone(),
+            system: system.clone(),
+            clock: BootClock::now(),
+            clock_read: now,
+            counters: status::counters(layout, system)?,
+            counters_read: now,
+            pins_looked_at: now,
+            reports: BTreeMap::new(),
+            lock,
+        };
+        // The image in force now is the one that most records will be of, and it
+        // may be gone when they are read.
+        reader.learn();
+        Ok(reader)
+    }
+
+    fn open_ring(layout: &Layout) -> Result<(Lock, RingBuf<MapData>, u32)> {
         let lock = Self::lock(layout, &layout.group(Group::Maps))?;
         let failed = |error: &dyn std::error::Error| {
             Error::map(
@@ -86,24 +115,30 @@ impl EventReader {
             )
         };
         let data = MapData::from_pin(layout.map(maps::EVENTS)).map_err(|error| failed(&error))?;
+        let id = data.info().map_err(|error| failed(&error))?.id();
         let map = Map::from_map_data(data).map_err(|error| failed(&error))?;
         let ring = RingBuf::try_from(map).map_err(|error| failed(&error))?;
-        let now = Instant::now();
-        let mut reader = Self {
-            ring,
-            layout: layout.clone(),
-            system: system.clone(),
-            clock: BootClock::now(),
-            clock_read: now,
-            counters: status::counters(layout, system)?,
-            counters_read: now,
-            reports: BTreeMap::new(),
-            _lock: lock,
-        };
-        // The image in force now is the one that most records will be of, and it
-        // may be gone when they are read.
-        reader.learn();
-        Ok(reader)
+        Ok((lock, ring, id))
+    }
+
+    /// Goes on with the pinned buffer if it is not the one at hand. Called when
+    /// that has been read to its end.
+    fn follow(&mut self) -> Result<()> {
+        let pinned = sys::open_pin(&self.layout.map(maps::EVENTS))
+            .and_then(|map| sys::map_info(map.as_fd()));
+        match pinned {
+            Ok(info) if info.id != self.ring_id => {}
+            // Nothing is pinned, or the same: there is nothing to go over to.
+            _ => return Ok(()),
+        }
+        let (lock, ring, id) = Self::open_ring(&self.layout)?;
+        self.lock = lock;
+        self.ring = ring;
+        self.ring_id = id;
+        self.counters = status::counters(&self.layout, &self.system).unwrap_or_default();
+        self.reports.clear();
+        self.learn();
+        Ok(())
     }
 
     /// The directory of the maps carries the readers' lock, so that reading and
@@ -139,7 +174,11 @@ impl EventReader {
             if left == Some(Duration::ZERO) {
                 return Ok(None);
             }
-            // Now and then it wakes up for the counters.
+            // Now and then it wakes up for the counters and the pins.
+            if self.pins_looked_at.elapsed() >= COUNTERS_EVERY {
+                self.pins_looked_at = Instant::now();
+                self.follow()?;
+            }
             let wait = left.unwrap_or(COUNTERS_EVERY).min(COUNTERS_EVERY);
             if !self.wait(wait)? {
                 return Ok(None);
