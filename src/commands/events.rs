@@ -1,7 +1,7 @@
 //! `lsmpc events`: what has been denied and recorded?
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use lsmpc_engine::report::{Report, RuleReport};
@@ -46,9 +46,13 @@ impl Events {
         let mut reader = self.pins.runtime().events()?;
         let mut reports = Reports::new();
         let mut output = Output::new();
-        // Without --follow: what is there, and what was lost up to now.
+        // What is there, up to now: on a busy machine there is always more.
+        let now = SystemTime::now();
         while let Some(item) = reader.next(Some(Duration::ZERO))? {
             self.show(&item, &reader, &mut reports, &mut output, terminal)?;
+            if matches!(&item, EventItem::Event(record) if record.time > now) {
+                break;
+            }
         }
         if let Some(lost) = reader.lost()? {
             self.show(
