@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use lsmpc_abi::ABI_VERSION;
 use lsmpc_abi::field::FieldId;
-use lsmpc_abi::hook::HookId;
+use lsmpc_abi::hook::{HOOK_SLOTS, HookId};
 use lsmpc_abi::image::{
     H_ABI, H_DIGEST, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, H_PAGES, H_REPORT, H_REPORT_LEN,
     H_TABLES_END, HOOK_ENTRY_SIZE, MAGIC, NODE_BITS, OUTCOME_RECORD, PAGE_SIZE, REF_TERMINAL,
@@ -109,9 +109,9 @@ fn image(hooks: &[HookId], pages: u32) -> Vec<u8> {
     ] {
         put(&mut bytes, at, &word.to_le_bytes());
     }
-    for hook in HookId::ALL {
-        let at = H_HOOKS + HOOK_ENTRY_SIZE * usize::from(*hook as u16);
-        let used = hooks.contains(hook);
+    for slot in 0..HOOK_SLOTS {
+        let at = H_HOOKS + HOOK_ENTRY_SIZE * slot;
+        let used = hooks.iter().any(|hook| *hook as usize == slot);
         let root = if used { node } else { REF_TERMINAL };
         put(&mut bytes, at, &root.to_le_bytes());
         put(&mut bytes, at + 4, &u32::from(used).to_le_bytes());
