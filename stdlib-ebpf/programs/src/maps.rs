@@ -198,7 +198,11 @@ fn first_of_cpu(per_cpu: u32) -> u32 {
     // SAFETY: no arguments.
     let cpu = unsafe { bpf_get_smp_processor_id() };
     let count = globals::cpus();
-    if cpu < count { cpu * per_cpu } else { u32::MAX - per_cpu }
+    if cpu < count {
+        cpu * per_cpu
+    } else {
+        u32::MAX - per_cpu
+    }
 }
 
 /// # Safety

@@ -36,6 +36,8 @@ const PREFIX: usize = 64;
 const RUNNING: u32 = 0;
 const DONE: u32 = 1;
 const UNKNOWN: u32 = 2;
+/// In no tree.
+const PATHLESS: u32 = 3;
 
 const SB_KERNMOUNT: u64 = 1 << 22;
 const SB_NOUSER: u64 = 1 << 31;
@@ -145,6 +147,14 @@ impl Step for Try {
         if *status == RUNNING {
             *status = UNKNOWN;
         }
+        // Here and not in the loop: no more than eight calls may be nested.
+        if *status == PATHLESS {
+            *status = if pathless(self.slot) != 0 {
+                DONE
+            } else {
+                UNKNOWN
+            };
+        }
         if sequences() == before {
             return false;
         }
@@ -185,8 +195,8 @@ impl Step for Ascend {
         if parent == dentry {
             // The root of a file system, but not of the mount: a file that is in
             // no tree, or a tree that is not connected.
-            if walk.position == END && pathless(self.slot) != 0 {
-                walk.status = DONE;
+            if walk.position == END {
+                walk.status = PATHLESS;
             }
             return false;
         }
@@ -200,9 +210,7 @@ impl Step for Ascend {
             return false;
         }
         walk.status = RUNNING;
-        if sequence & 1 != 0
-            || read::<u32>(dentry + OFF_DENTRY_SEQ.get()) != Some(sequence)
-        {
+        if sequence & 1 != 0 || read::<u32>(dentry + OFF_DENTRY_SEQ.get()) != Some(sequence) {
             // Being renamed: the same dentry again.
             return true;
         }

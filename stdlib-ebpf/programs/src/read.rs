@@ -7,7 +7,9 @@
 use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::{
-    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
+    helpers::generated::{
+        bpf_get_current_pid_tgid, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
+    },
     programs::LsmContext,
 };
 use lsmpc_engine::bits::bound;
@@ -92,6 +94,24 @@ pub(crate) fn at_most<const MAX: usize>(value: u64) -> u64 {
     }
 }
 
+/// The value, of which the verifier forgets what it knew.
+#[inline(always)]
+pub(crate) fn forget(value: i64) -> i64 {
+    let mut value = value;
+    // SAFETY: no arguments.
+    let other = unsafe { bpf_get_current_pid_tgid() };
+    // SAFETY: arithmetic on registers.
+    unsafe {
+        core::arch::asm!(
+            "{0} ^= {1}",
+            "{0} ^= {1}",
+            inout(reg) value, in(reg) other,
+            options(pure, nomem, nostack),
+        );
+    }
+    value
+}
+
 /// Copies a NUL-terminated string of at most `SIZE - 1` bytes; its length, less
 /// than `SIZE`.
 ///
@@ -101,7 +121,11 @@ pub(crate) fn at_most<const MAX: usize>(value: u64) -> u64 {
 pub(crate) unsafe fn copy_string(into: *mut u8, from: u64, size: u32) -> Option<u32> {
     // SAFETY: the caller's.
     let copied = unsafe { bpf_probe_read_kernel_str(into.cast(), size, from as *const c_void) };
-    if copied < 1 { None } else { Some(copied as u32 - 1) }
+    if copied < 1 {
+        None
+    } else {
+        Some(copied as u32 - 1)
+    }
 }
 
 /// Copies a hook's arguments.

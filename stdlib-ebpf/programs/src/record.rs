@@ -7,20 +7,22 @@ use aya_ebpf::helpers::generated::{
     bpf_get_current_uid_gid, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ktime_get_ns,
     bpf_ringbuf_output,
 };
+use lsmpc_abi::maps::RATE_ENTRIES;
 use lsmpc_abi::{
     ABI_VERSION, Presence,
     event::{EventHeader, EventText, EventValue},
     field::FieldId,
     state::Counter,
 };
-use lsmpc_abi::maps::RATE_ENTRIES;
 use lsmpc_engine::bits::bound;
 
 use crate::{
     atomic,
     event::{self, Object},
     globals::{self, OFF_CRED_EGID, OFF_CRED_EUID},
-    maps::{EVENTS, RATE, RECORD_HEAD, RECORD_TEXTS, Record, Slot, claim_record, count, release_record},
+    maps::{
+        EVENTS, RATE, RECORD_HEAD, RECORD_TEXTS, Record, Slot, claim_record, count, release_record,
+    },
     read::{at_most, copy},
     subject,
 };

@@ -125,9 +125,7 @@ impl Peer {
             },
             Some(AF_INET6) if self.length >= INET6_LENGTH => {
                 match read::<[u64; 2]>(self.address + 8) {
-                    Some([high, low]) => {
-                        (Presence::Known, u64::from_be(high), u64::from_be(low))
-                    }
+                    Some([high, low]) => (Presence::Known, u64::from_be(high), u64::from_be(low)),
                     None => unknown,
                 }
             }
@@ -146,7 +144,11 @@ impl Peer {
             Some(AF_UNIX) => {}
             Some(_) => return Presence::None,
         }
-        let family: Option<u16> = if self.length < 2 { None } else { read(self.address) };
+        let family: Option<u16> = if self.length < 2 {
+            None
+        } else {
+            read(self.address)
+        };
         match family {
             Some(AF_UNIX) if self.length == 2 => return Presence::None,
             Some(AF_UNIX) if self.length <= 2 + UNIX_PATH => {}

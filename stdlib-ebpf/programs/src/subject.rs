@@ -401,7 +401,8 @@ pub(crate) fn fetch(slot: *mut Slot, task: Task) {
             fetched = FETCHED_LONG;
             let long = storage(&TASK_LONG, task, false);
             let text = (&raw mut (*slot).work.text).cast::<u8>();
-            copied &= !long.is_null() && copy::<0x1fff>(text, (&raw const (*long).exe) as u64, 4096);
+            copied &=
+                !long.is_null() && copy::<0x1fff>(text, (&raw const (*long).exe) as u64, 4096);
         }
         if !copied || atomic::load(exe.cast()) != before {
             (*slot).target.presence = Presence::Unknown as u8;

@@ -35,7 +35,12 @@ impl Object for Unlink {
     }
 }
 
-functions!(Unlink, path_unlink_value, path_unlink_text, path_unlink_record);
+functions!(
+    Unlink,
+    path_unlink_value,
+    path_unlink_text,
+    path_unlink_record
+);
 
 /// A name of a file is being removed.
 #[lsm(hook = "path_unlink")]

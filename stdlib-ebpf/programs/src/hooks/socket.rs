@@ -54,8 +54,18 @@ impl Object for Connect {
     }
 }
 
-functions!(Bind, socket_bind_value, socket_bind_text, socket_bind_record);
-functions!(Connect, socket_connect_value, socket_connect_text, socket_connect_record);
+functions!(
+    Bind,
+    socket_bind_value,
+    socket_bind_text,
+    socket_bind_record
+);
+functions!(
+    Connect,
+    socket_connect_value,
+    socket_connect_text,
+    socket_connect_record
+);
 
 /// A socket gets its own address.
 #[lsm(hook = "socket_bind")]
