@@ -14,7 +14,7 @@ use lsmpc_compiler::ir::{
     Cond, EffectIr, HookIr, Ir, ModuleIr, OnErrorIr, Predicate, PredicateId, RuleId, RuleInfo,
     RuleIr, RuleKind, Test,
 };
-use lsmpc_compiler::lower::{LowerError, LowerOptions, Stats, lower};
+use lsmpc_compiler::lower::{Limits, LowerError, LowerOptions, Stats, lower};
 use lsmpc_compiler::tables::Tables;
 use lsmpc_engine::image::Image;
 
@@ -226,7 +226,14 @@ fn what_multiplies_is_refused_and_named() {
         }
     }
     let ir = policy.finish(HookId::FileOpen);
-    match lower(&ir, &LowerOptions::default()) {
+    let options = LowerOptions {
+        limits: Limits {
+            work: 1_000_000,
+            ..Limits::default()
+        },
+        ..LowerOptions::default()
+    };
+    match lower(&ir, &options) {
         Err(LowerError::TooComplex { hook, rule }) => {
             assert_eq!(hook, HookId::FileOpen);
             assert!(rule.is_some_and(|rule| rule.0 > 0), "{rule:?}");

@@ -8,6 +8,7 @@
 
 use rustc_hash::FxHashMap;
 
+use super::positions::{Positions, columns, most_alive};
 use crate::glob::ByteSet;
 
 /// A step of a linear pattern.
@@ -75,7 +76,7 @@ impl Dfa {
     }
 
     /// Builds the minimal automaton of `patterns`, if it has at most
-    /// `max_states` states before minimisation. Accepted are their indices.
+    /// `max_states` states. Accepted are their indices.
     pub(crate) fn build(patterns: &[Steps], max_states: usize) -> Result<Self, TooLarge> {
         let tags: Vec<u32> = (0..).take(patterns.len()).collect();
         Self::build_tagged(patterns, &tags, max_states)
@@ -87,10 +88,13 @@ impl Dfa {
         tags: &[u32],
         max_states: usize,
     ) -> Result<Self, TooLarge> {
-        let subset = Subset::build(patterns, tags, max_states.min(usize::from(u16::MAX)))?;
-        Ok(subset.minimise())
+        let subset = Subset::build(patterns, tags, max_states.saturating_mul(SLACK))?;
+        subset.minimise(max_states.min(usize::from(u16::MAX)))
     }
 }
+
+/// How many times larger than allowed an automaton may be before it is minimised.
+const SLACK: usize = 4;
 
 /// Work (positions moved) that one automaton may take.
 const MAX_WORK: usize = 60_000_000;
@@ -102,133 +106,8 @@ struct Subset {
     transitions: Vec<u32>,
     accepts: Vec<u32>,
     sets: Vec<Box<[u32]>>,
-}
-
-/// All positions of all patterns, numbered consecutively.
-struct Positions {
-    /// The step at each position; `None` past a pattern's last step.
-    steps: Vec<Option<Step>>,
-    /// Whether a position is a run over every byte.
-    unbounded: Vec<bool>,
-    /// The pattern of each position.
-    owner: Vec<u32>,
-}
-
-impl Positions {
-    fn new(patterns: &[Steps]) -> Self {
-        let mut positions = Self {
-            steps: Vec::new(),
-            unbounded: Vec::new(),
-            owner: Vec::new(),
-        };
-        for (pattern, steps) in (0_u32..).zip(patterns) {
-            for step in steps.iter().cloned().map(Some).chain([None]) {
-                positions
-                    .unbounded
-                    .push(matches!(&step, Some(Step::Run(set)) if *set == ALL_BYTES));
-                positions.steps.push(step);
-                positions.owner.push(pattern);
-            }
-        }
-        positions
-    }
-
-    fn step(&self, position: u32) -> Option<&Step> {
-        self.steps.get(position as usize).and_then(Option::as_ref)
-    }
-
-    fn owner(&self, position: u32) -> u32 {
-        self.owner
-            .get(position as usize)
-            .copied()
-            .unwrap_or(u32::MAX)
-    }
-
-    /// Adds `position` and what it reaches without a byte.
-    fn close(&self, mut position: u32, into: &mut Vec<u32>) {
-        into.push(position);
-        while let Some(Step::Run(_)) = self.step(position) {
-            position += 1;
-            into.push(position);
-        }
-    }
-
-    /// Sorts a set and drops what a later unbounded run of the same pattern
-    /// covers: whatever matches from before such a run also matches from it.
-    fn normalise(&self, set: &mut Vec<u32>) {
-        set.sort_unstable();
-        set.dedup();
-        let mut covered = u32::MAX;
-        let mut kept = Vec::with_capacity(set.len());
-        for position in set.iter().rev().copied() {
-            let owner = self.owner(position);
-            if owner == covered {
-                continue;
-            }
-            kept.push(position);
-            if self.unbounded.get(position as usize) == Some(&true) {
-                covered = owner;
-            }
-        }
-        kept.reverse();
-        *set = kept;
-    }
-
-    fn accepted(&self, set: &[u32], tags: &[u32]) -> Box<[u32]> {
-        let mut accepted: Vec<u32> = set
-            .iter()
-            .filter(|position| self.step(**position).is_none())
-            .filter_map(|position| tags.get(self.owner(*position) as usize).copied())
-            .collect();
-        accepted.sort_unstable();
-        accepted.dedup();
-        accepted.into()
-    }
-}
-
-/// Splits the bytes into classes that no step tells apart.
-fn columns(positions: &Positions) -> (Vec<u8>, usize, Vec<Vec<u8>>) {
-    let mut distinct: Vec<ByteSet> = Vec::new();
-    let mut seen = FxHashMap::default();
-    for step in positions.steps.iter().flatten() {
-        let set = match step {
-            Step::Byte(byte) => {
-                let mut set = ByteSet::default();
-                set.insert(*byte);
-                set
-            }
-            Step::Set(set) | Step::Run(set) => *set,
-        };
-        if seen.insert(set, ()).is_none() {
-            distinct.push(set);
-        }
-    }
-    let mut class = vec![0_u16; 256];
-    let mut count = 1;
-    for set in &distinct {
-        if count == 256 {
-            break;
-        }
-        let mut renamed: FxHashMap<(u16, bool), u16> = FxHashMap::default();
-        let mut next = 0_u16;
-        for (byte, class) in (0_u8..=255).zip(class.iter_mut()) {
-            let key = (*class, set.contains(byte));
-            *class = *renamed.entry(key).or_insert_with(|| {
-                next += 1;
-                next - 1
-            });
-        }
-        count = usize::from(next);
-    }
-    let mut members = vec![Vec::new(); count];
-    let mut map = Vec::with_capacity(256);
-    for (byte, class) in (0_u8..=255).zip(&class) {
-        if let Some(bytes) = members.get_mut(usize::from(*class)) {
-            bytes.push(byte);
-        }
-        map.push(u8::try_from(*class).unwrap_or(u8::MAX));
-    }
-    (map, count, members)
+    /// The pattern that is alive in most states.
+    costliest: u32,
 }
 
 impl Subset {
@@ -254,6 +133,7 @@ impl Subset {
             transitions: Vec::new(),
             accepts: Vec::new(),
             sets: vec![Box::default()],
+            costliest: 0,
         };
         let mut set_ids: FxHashMap<Box<[u32]>, u32> = FxHashMap::default();
         set_ids.insert(Box::default(), 0);
@@ -347,6 +227,7 @@ impl Subset {
                 });
             }
         }
+        subset.costliest = most_alive(&positions, &queue, patterns.len());
         Ok(subset)
     }
 
@@ -392,8 +273,13 @@ impl Subset {
         }
     }
 
-    fn minimise(self) -> Dfa {
+    fn minimise(self, max_states: usize) -> Result<Dfa, TooLarge> {
         let (blocks, count) = self.blocks();
+        if count > max_states {
+            return Err(TooLarge {
+                pattern: self.costliest,
+            });
+        }
         let mut accepts = Vec::with_capacity(count);
         let mut rows: Vec<Vec<u16>> = Vec::with_capacity(count);
         for (state, block) in blocks.iter().enumerate() {
@@ -427,7 +313,7 @@ impl Subset {
                 fresh
             }));
         }
-        Dfa {
+        Ok(Dfa {
             columns: kept.len(),
             map: self
                 .map
@@ -444,27 +330,8 @@ impl Subset {
             accepts,
             sets: self.sets,
             start: u16::try_from(start).unwrap_or(0),
-        }
+        })
     }
-}
-
-/// The pattern with positions in most of the sets.
-fn most_alive(positions: &Positions, sets: &[Box<[u32]>], patterns: usize) -> u32 {
-    let mut counts = vec![0_u64; patterns];
-    for set in sets {
-        for position in set {
-            if let Some(count) = counts.get_mut(positions.owner(*position) as usize) {
-                *count += 1;
-            }
-        }
-    }
-    let mut best = (0, 0);
-    for (pattern, count) in (0_u32..).zip(counts) {
-        if count > best.0 {
-            best = (count, pattern);
-        }
-    }
-    best.1
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 pub(crate) mod bytes;
 pub(crate) mod component;
 pub(crate) mod path;
+mod positions;
 mod reduce;
 #[cfg(test)]
 mod tests;
@@ -63,11 +64,6 @@ impl Pool {
             .unwrap_or_default()
     }
 
-    /// Every component.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.keys.iter().map(AsRef::as_ref)
-    }
-
     /// Interns a wildcard pattern.
     pub(crate) fn wild(&mut self, steps: Steps) -> WildId {
         if let Some(id) = self.wild_ids.get(&steps) {
@@ -103,10 +99,5 @@ impl Pool {
     /// An automaton.
     pub(crate) fn get(&self, id: DfaId) -> Option<&Dfa> {
         self.dfas.get(id.0 as usize)
-    }
-
-    /// Every automaton.
-    pub(crate) fn dfas(&self) -> &[Dfa] {
-        &self.dfas
     }
 }

@@ -28,9 +28,9 @@ fn matches(pieces: &[Piece], text: &[u8]) -> bool {
                     }
                 }
                 Piece::Star | Piece::DeepStar => {
-                    for end in start..=text.len() {
-                        next[end] = true;
-                        if end < text.len() && *piece == Piece::Star && text[end] == b'/' {
+                    for (end, slot) in next.iter_mut().enumerate().skip(start) {
+                        *slot = true;
+                        if *piece == Piece::Star && text.get(end) == Some(&b'/') {
                             break;
                         }
                     }

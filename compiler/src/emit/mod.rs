@@ -24,7 +24,7 @@ use lsmpc_abi::image::{
     MAX_PAGES, NODE_BITS, NODE_DENSE, NODE_HASHED, OUTCOME_SIZE, PAGE_SIZE, REF_TERMINAL,
 };
 
-use crate::ir::Ir;
+use crate::ir::{Ir, RuleId};
 use crate::lower::{
     ClassifierId, Leads, LowerError, LowerOptions, Node, Outcome, Ref, TableImage, Tables,
 };
@@ -163,13 +163,16 @@ impl<'t> Emitter<'t> {
         let outcomes = self
             .writer
             .place(self.used.len() * OUTCOME_SIZE as usize, 16)?;
+        let mut buckets: FxHashMap<&[RuleId], u32> = FxHashMap::default();
         for (number, outcome) in (0_u32..).zip(&self.used) {
             let errno = outcome.errno.map_or(0, i32::from);
-            // Records of one outcome share a bucket of the rate limit.
+            // Records about the same rules share a bucket of the rate limit.
+            let fresh = u32::try_from(buckets.len()).unwrap_or(u32::MAX);
+            let bucket = *buckets.entry(&outcome.rules).or_insert(fresh);
             let words = [
                 errno.wrapping_neg().cast_unsigned(),
                 outcome.flags(),
-                number,
+                bucket,
                 0,
             ];
             self.writer

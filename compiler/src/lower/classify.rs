@@ -239,13 +239,16 @@ impl Failure {
     }
 }
 
+/// Boundaries, and the tests that hold in each interval.
+type Intervals<T> = (Vec<T>, Vec<Box<[u32]>>);
+
 /// Boundaries, and the tests that hold between each two of them, of ranges
 /// `(test, low, one past high)`; `None` is beyond the largest value.
 fn intervals<T: Copy + Ord>(
     field: FieldId,
     ranges: Vec<(u32, T, Option<T>)>,
     zero: T,
-) -> Result<(Vec<T>, Vec<Box<[u32]>>), Failure> {
+) -> Result<Intervals<T>, Failure> {
     let mut starts: Vec<(T, u32)> = ranges.iter().map(|(test, low, _)| (*low, *test)).collect();
     let mut ends: Vec<(T, u32)> = ranges
         .iter()

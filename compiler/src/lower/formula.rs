@@ -21,13 +21,6 @@ pub(crate) const TRUE: ExprId = ExprId(1);
 /// Unknown.
 pub(crate) const UNKNOWN: ExprId = ExprId(2);
 
-impl ExprId {
-    /// Whether this is one of the three constants.
-    pub(crate) fn is_decided(self) -> bool {
-        self.0 <= UNKNOWN.0
-    }
-}
-
 /// A formula's form.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Form {
@@ -274,10 +267,10 @@ mod tests {
         assert_eq!(formulas.or([a, TRUE]), TRUE);
         assert_eq!(formulas.or([UNKNOWN, UNKNOWN]), UNKNOWN);
         let unknown_or_b = formulas.or([UNKNOWN, b]);
-        assert!(!unknown_or_b.is_decided());
+        assert!(formulas.can_be_true(unknown_or_b));
         // `a or not a` with a unknown is unknown, not true.
         let excluded = formulas.or([a, not_a]);
-        assert!(!excluded.is_decided());
+        assert_eq!(formulas.ranks(excluded), 1);
         let value = formulas.restrict(excluded, 1, &|_| Some(UNKNOWN));
         assert_eq!(value, UNKNOWN);
         let both = formulas.and([a, UNKNOWN]);

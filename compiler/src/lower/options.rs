@@ -43,10 +43,10 @@ impl Default for Limits {
         Self {
             states: 4 << 20,
             edges: 4 << 20,
-            automaton_states: 8192,
+            automaton_states: 32_768,
             name_states: 65_535,
-            entries: 4 << 20,
-            work: 100_000_000,
+            entries: 2 << 20,
+            work: 50_000_000,
             bytes: 128 << 20,
         }
     }

@@ -172,9 +172,9 @@ impl Verdicts {
         let allow = !allows.is_empty();
         let loosest = if kill {
             Verdict::Kill
-        } else if deny {
-            Verdict::Deny
-        } else if !allow && !facts.unknown_allow && facts.holds && default == DefaultIr::Deny {
+        } else if deny
+            || (!allow && !facts.unknown_allow && facts.holds && default == DefaultIr::Deny)
+        {
             Verdict::Deny
         } else {
             Verdict::Allow

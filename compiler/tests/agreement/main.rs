@@ -143,7 +143,7 @@ fn source_case() -> impl Strategy<Value = (String, Vec<Event>)> {
     })
 }
 
-fn agree_with_reference(text: &String, events: &[Event]) -> Result<(), TestCaseError> {
+fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseError> {
     let analysis = analysis(text);
     let errors: Vec<String> = analysis
         .diagnostics
@@ -174,5 +174,9 @@ fn agree_with_reference(text: &String, events: &[Event]) -> Result<(), TestCaseE
 
 #[test]
 fn tables_agree_with_the_reference() {
-    run(source_case(), agree_with_reference, String::clone);
+    run(
+        source_case(),
+        |text, events| agree_with_reference(text, events),
+        String::clone,
+    );
 }

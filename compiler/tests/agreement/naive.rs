@@ -22,6 +22,14 @@ fn and(a: Truth, b: Truth) -> Truth {
     }
 }
 
+fn all(parts: impl Iterator<Item = Truth>) -> Truth {
+    let mut truth = Some(true);
+    for part in parts {
+        truth = and(truth, part);
+    }
+    truth
+}
+
 fn cond(ir: &Ir, cond_: &Cond, event: &Event) -> Truth {
     match cond_ {
         Cond::Const(value) => Some(*value),
@@ -30,12 +38,8 @@ fn cond(ir: &Ir, cond_: &Cond, event: &Event) -> Truth {
             test(&predicate.test, predicate.field, event)
         }
         Cond::Not(inner) => not(cond(ir, inner, event)),
-        Cond::And(parts) => parts
-            .iter()
-            .fold(Some(true), |all, part| and(all, cond(ir, part, event))),
-        Cond::Or(parts) => not(parts
-            .iter()
-            .fold(Some(true), |all, part| and(all, not(cond(ir, part, event))))),
+        Cond::And(parts) => all(parts.iter().map(|part| cond(ir, part, event))),
+        Cond::Or(parts) => not(all(parts.iter().map(|part| not(cond(ir, part, event))))),
     }
 }
 
@@ -77,8 +81,8 @@ fn glob_is(glob: &Glob, text: &[u8]) -> bool {
                     }
                 }
                 Piece::Star | Piece::DeepStar => {
-                    for end in start..=text.len() {
-                        next[end] = true;
+                    for (end, slot) in next.iter_mut().enumerate().skip(start) {
+                        *slot = true;
                         if *piece == Piece::Star && text.get(end) == Some(&b'/') {
                             break;
                         }
