@@ -289,10 +289,8 @@ impl Survey {
                 broken("the control map `meta` is missing")
             };
         };
-        if control.removing {
-            return State::HalfRemoved;
-        }
         match &self.image {
+            None if control.removing => State::HalfRemoved,
             None => State::Interrupted {
                 in_force: false,
                 left: self.leftovers(&[]),
@@ -324,7 +322,10 @@ impl Survey {
                 unattached,
             };
         }
-        let left = self.leftovers(&wanted);
+        let mut left = self.leftovers(&wanted);
+        if self.control.is_some_and(|control| control.removing) {
+            left.push("a remove that ended before it took effect".into());
+        }
         if left.is_empty() {
             State::Whole
         } else {

@@ -188,6 +188,11 @@ fn an_interrupted_remove_is_not_an_interrupted_apply() {
     control.removing = true;
     fixture.put("meta", &control.encode());
     assert_eq!(fixture.state(), State::HalfRemoved);
+    // Announced, and no more: the policy is still in force.
+    let announced = Fixture::whole();
+    announced.put("meta", &control.encode());
+    let left = "a remove that ended before it took effect";
+    assert_eq!(announced.state(), interrupted(true, &[left]));
     fs::remove_dir_all(fixture.dir().join("links")).unwrap();
     assert_eq!(fixture.state(), State::HalfRemoved);
 }

@@ -191,7 +191,7 @@ pub(crate) fn status(
     };
     Ok(Status {
         dir: layout.dir().to_owned(),
-        state: found.state(),
+        state: state(layout, &found),
         policy: policy(&found),
         hooks: found
             .links
@@ -223,6 +223,31 @@ pub(crate) fn status(
         reader: held(&layout.group(Group::Maps)),
         others: others(&found, &function).unwrap_or_default(),
     })
+}
+
+/// The state, with a second set of pins that a replacement has left beside.
+fn state(layout: &Layout, found: &Survey) -> State {
+    let next = layout.sibling();
+    let state = found.state();
+    if !next.dir().exists() {
+        return state;
+    }
+    let beside = format!("{} of a replacement", next.dir().display());
+    match state {
+        State::Whole => State::Interrupted {
+            in_force: true,
+            left: vec![beside],
+        },
+        State::Absent => State::Interrupted {
+            in_force: false,
+            left: vec![beside],
+        },
+        State::Interrupted { in_force, mut left } => {
+            left.push(beside);
+            State::Interrupted { in_force, left }
+        }
+        other => other,
+    }
 }
 
 fn policy(found: &Survey) -> Option<PolicyStatus> {

@@ -403,6 +403,7 @@ impl Context<'_> {
         let mut control = found
             .control
             .unwrap_or_else(|| Control::new(self.object.digest));
+        control.removing = false;
         if found.links.is_empty() {
             control.object = self.object.digest;
         }

@@ -5,10 +5,12 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use aya::maps::{Array, Map, MapData};
 use lsmpc_abi::ABI_VERSION;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::{HOOK_SLOTS, HookId};
@@ -63,6 +65,8 @@ const TESTS: &[(&str, fn())] = &[
     ("failures change nothing", failures_change_nothing),
     ("replace", replace),
     ("repairs", repairs),
+    ("another version", another_version),
+    ("half removed", half_removed),
     ("interrupted at every step", interrupted_at_every_step),
     ("remove", remove),
 ];
@@ -514,6 +518,88 @@ fn repairs() {
     fs::remove_dir(format!("{DIR}/other")).unwrap();
 }
 
+/// Changes a byte of the control map.
+fn set_meta(at: usize, byte: u8) {
+    let data = MapData::from_pin(format!("{DIR}/meta")).unwrap();
+    let mut meta: Array<_, [u8; 256]> = Map::from_map_data(data).unwrap().try_into().unwrap();
+    let mut value = meta.get(&0, 0).unwrap();
+    value[at] = byte;
+    meta.set(0, value, 0).unwrap();
+}
+
+fn another_version() {
+    set_meta(12, 77);
+    assert_eq!(state(), State::OtherAbi { found: 77 });
+    let bytes = image(&[HookId::FileOpen], 3);
+    let error = runtime()
+        .apply(&bytes, &ApplyOptions::default(), |_| {})
+        .unwrap_err();
+    println!("flow:   {error}");
+    assert_eq!(error.code(), Code::PinnedAbi);
+    assert_eq!(denied(), (true, false));
+    let mut options = ApplyOptions::default();
+    options.replace = true;
+    apply_with(&[HookId::FileOpen], &options);
+    assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    set_meta(12, 77);
+    assert!(
+        runtime()
+            .remove(Duration::from_secs(10))
+            .unwrap()
+            .was_in_force
+    );
+    assert_eq!((state(), denied()), (State::Absent, (false, false)));
+}
+
+fn half_removed() {
+    let clear = || {
+        // As a remove that ends after its first two steps.
+        set_meta(48, 1);
+        let policy = MapData::from_pin(format!("{DIR}/maps/POLICY")).unwrap();
+        delete_first(policy.fd().as_fd());
+    };
+    apply(&[HookId::FileOpen]);
+    set_meta(48, 1);
+    assert!(matches!(state(), State::Interrupted { in_force: true, .. }));
+    apply(&[HookId::FileOpen]);
+    assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    clear();
+    assert_eq!((state(), denied()), (State::HalfRemoved, (false, false)));
+    let applied = apply(&[HookId::FileOpen]);
+    assert!(!applied.recovered.is_empty());
+    assert_eq!((state(), denied()), (State::Whole, (true, false)));
+    clear();
+    assert!(
+        !runtime()
+            .remove(Duration::from_secs(10))
+            .unwrap()
+            .was_in_force
+    );
+    assert_eq!(state(), State::Absent);
+}
+
+/// Empties the first slot of a map; aya has no call for it.
+fn delete_first(map: BorrowedFd<'_>) {
+    let key = 0_u32;
+    let attribute = [
+        map.as_raw_fd() as u64,
+        (&raw const key).expose_provenance() as u64,
+        0,
+        0,
+    ];
+    // SAFETY: the attribute is laid out as BPF_MAP_DELETE_ELEM wants it, and the
+    // key outlives the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            3,
+            attribute.as_ptr(),
+            size_of_val(&attribute),
+        )
+    };
+    assert_eq!(result, 0);
+}
+
 /// Ends a child's apply at a step, as kill -9 would.
 fn end_at(step: Step, hooks: &[HookId], options: &ApplyOptions) -> bool {
     let same = |a: Step, b: Step| std::mem::discriminant(&a) == std::mem::discriminant(&b);
@@ -561,7 +647,9 @@ fn interrupted_at_every_step() {
         apply(&[HookId::FileOpen]);
         assert!(end_at(*step, &both, &options), "{step:?}");
         assert!(denied().0, "{step:?}");
-        assert_eq!(state(), State::Whole);
+        let beside = *step != Step::Locked;
+        let interrupted = matches!(state(), State::Interrupted { in_force: true, .. });
+        assert_eq!(interrupted, beside, "{:?}", state());
         let applied = apply(&[HookId::FileOpen]);
         if *step != Step::Locked {
             assert!(
