@@ -12,6 +12,7 @@ mod race;
 mod smoke;
 mod stacking;
 mod swap;
+mod trace;
 
 use crate::console::Report;
 
@@ -28,6 +29,7 @@ pub(crate) struct Suite {
 pub(crate) const ALL: &[Suite] = &[
     smoke::SUITE,
     exec::SUITE,
+    trace::SUITE,
     enforce::SUITE,
     stacking::SUITE,
     swap::SUITE,
