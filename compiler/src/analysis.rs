@@ -5,6 +5,8 @@
 
 use std::path::PathBuf;
 
+use lsmpc_syntax::Span;
+
 use crate::check;
 use crate::diagnostic::{Diagnostic, arrange};
 use crate::hir::Hir;
@@ -35,13 +37,31 @@ impl Analysis {
     }
 }
 
+/// Whether a diagnostic is about a text that could not be read anyway.
+fn is_about(diagnostic: &Diagnostic, broken: &[Span]) -> bool {
+    diagnostic
+        .primary
+        .as_ref()
+        .is_some_and(|label| broken.contains(&label.span))
+}
+
 /// Reads the policy files and all that they include, and checks them.
 #[must_use]
 pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) -> Analysis {
     let loaded = load::load(roots, reader, options.allow_outside, load::MAX_POLICY_BYTES);
     let mut diagnostics = loaded.diagnostics;
     let checked = check::check(&loaded.sources, &loaded.files, options);
-    diagnostics.extend(checked.diagnostics);
+    let broken: Vec<Span> = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.is_error())
+        .filter_map(|diagnostic| Some(diagnostic.primary.as_ref()?.span))
+        .collect();
+    diagnostics.extend(
+        checked
+            .diagnostics
+            .into_iter()
+            .filter(|diagnostic| !is_about(diagnostic, &broken)),
+    );
     arrange(&mut diagnostics);
     let mut analysis = Analysis {
         sources: loaded.sources,

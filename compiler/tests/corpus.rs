@@ -14,6 +14,14 @@ use lsmpc_compiler::{Analysis, Options, UserDb, analyse};
 /// Codes that no policy of the corpus can yield, and what shows them instead.
 const ELSEWHERE: &[(&str, &str)] = &[
     (
+        "LSMP0008",
+        "needs megabytes of policy: the syntax crate's tests make them",
+    ),
+    (
+        "LSMP0019",
+        "comes after a hundred others: grammar/tests/corpus/err/LSMP0019-many.lsmp",
+    ),
+    (
         "LSMP0020",
         "needs a file that cannot be read: load::tests::unreadable_files",
     ),
@@ -257,9 +265,6 @@ fn every_code_has_a_case() {
     for (code, reason) in ELSEWHERE {
         assert!(!reason.is_empty());
         assert!(seen.insert((*code).to_owned()), "{code} has a case too");
-    }
-    for &code in lsmpc_syntax::SyntaxCode::ALL {
-        seen.insert(code.as_str().to_owned());
     }
     for &code in Code::ALL {
         assert!(seen.remove(code.as_str()), "{} has no case", code.as_str());
