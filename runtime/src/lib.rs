@@ -17,6 +17,7 @@
     )
 )]
 
+mod applied;
 mod attach;
 pub mod btf;
 mod code;
@@ -42,6 +43,7 @@ use std::time::Duration;
 
 use lsmpc_abi::hook::HookId;
 
+pub use applied::{Applied, ApplyOptions, Step};
 pub use code::Code;
 pub use error::{Error, Result};
 pub use image::Header;
@@ -50,7 +52,6 @@ pub use pins::State;
 pub use preflight::{Check, CheckState, Preflight};
 pub use status::{Counters, Holder, HookStatus, MapStatus, OtherProgram, PolicyStatus, Status};
 pub use support::{Reason, TRACKERS, Unsupported};
-pub use swap::{Applied, ApplyOptions, Step};
 pub use system::{KernelVersion, RunningKernel, System, Trial, Trials};
 pub use teardown::Removed;
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the checks that come before anything is changed. Reads only; the trial
 //! loads attach nothing. Must not know what a policy names: hooks are
-//! [`crate::support`]'s.
+//! `support`'s.
 
 use std::path::Path;
 

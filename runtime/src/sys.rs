@@ -5,22 +5,27 @@
 //! laid out as the kernel's `union bpf_attr` begins; the kernel takes the rest for
 //! zero. Must not know what any map is for.
 
+mod info;
+mod trial;
+
 use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+pub(crate) use info::{LinkInfo, MapInfo, ObjectInfo, ProgramInfo};
+pub(crate) use info::{link_info, map_info, object_info, program_info};
+pub(crate) use trial::{lsm_program_loads, socket_filter_loads};
+
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
 const MAP_UPDATE_ELEM: libc::c_int = 2;
 const MAP_DELETE_ELEM: libc::c_int = 3;
-const PROG_LOAD: libc::c_int = 5;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
 const PROG_GET_FD_BY_ID: libc::c_int = 13;
 const MAP_GET_FD_BY_ID: libc::c_int = 14;
-const OBJ_GET_INFO_BY_FD: libc::c_int = 15;
 const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
 const MAP_FREEZE: libc::c_int = 22;
 const MAP_LOOKUP_BATCH: libc::c_int = 24;
@@ -34,14 +39,8 @@ pub(crate) const MAP_TYPE_ARRAY: u32 = 2;
 pub(crate) const MAP_TYPE_ARRAY_OF_MAPS: u32 = 12;
 /// `BPF_F_INNER_MAP`: an inner array of any length fits the outer map.
 pub(crate) const F_INNER_MAP: u32 = 1 << 12;
-/// `BPF_PROG_TYPE_SOCKET_FILTER`.
-const PROG_TYPE_SOCKET_FILTER: u32 = 1;
-/// `BPF_PROG_TYPE_LSM`.
-const PROG_TYPE_LSM: u32 = 29;
 /// `BPF_LSM_MAC`.
 pub(crate) const ATTACH_LSM_MAC: u32 = 27;
-/// `BPF_LINK_TYPE_TRACING`, the type that links of LSM programs have.
-pub(crate) const LINK_TYPE_TRACING: u32 = 2;
 
 /// One call of bpf(2).
 fn bpf<T>(command: libc::c_int, attribute: &mut T) -> io::Result<i32> {
@@ -387,167 +386,6 @@ pub(crate) fn next_link(id: u32) -> io::Result<Option<u32>> {
 }
 
 #[repr(C)]
-struct InfoByFd {
-    fd: u32,
-    length: u32,
-    info: u64,
-}
-
-/// `struct bpf_map_info`, its beginning.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C)]
-struct RawMapInfo {
-    kind: u32,
-    id: u32,
-    key_size: u32,
-    value_size: u32,
-    max_entries: u32,
-    flags: u32,
-    name: [u8; 16],
-}
-
-/// `struct bpf_prog_info`, its beginning.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C)]
-struct RawProgramInfo {
-    kind: u32,
-    id: u32,
-    tag: [u8; 8],
-    jited_len: u32,
-    xlated_len: u32,
-    jited: u64,
-    xlated: u64,
-    load_time: u64,
-    created_by_uid: u32,
-    nr_map_ids: u32,
-    map_ids: u64,
-    name: [u8; 16],
-}
-
-/// `struct bpf_link_info` of a tracing link.
-#[derive(Debug, Clone, Copy, Default)]
-#[repr(C)]
-struct RawLinkInfo {
-    kind: u32,
-    id: u32,
-    program: u32,
-    pad: u32,
-    attach_type: u32,
-    target_object: u32,
-    target_type: u32,
-    pad2: u32,
-}
-
-/// What a map's descriptor stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MapInfo {
-    pub(crate) id: u32,
-    pub(crate) shape: MapShape,
-}
-
-/// What a program's descriptor stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ProgramInfo {
-    pub(crate) id: u32,
-    pub(crate) kind: u32,
-    pub(crate) name: String,
-    pub(crate) maps: Vec<u32>,
-}
-
-/// What a link's descriptor stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LinkInfo {
-    pub(crate) id: u32,
-    pub(crate) program: u32,
-    pub(crate) attach_type: u32,
-    /// BTF id of the function attached to.
-    pub(crate) target: u32,
-}
-
-/// What a descriptor stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ObjectInfo {
-    Map(MapInfo),
-    Program(ProgramInfo),
-    Link(LinkInfo),
-    Other,
-}
-
-fn info<T: Copy>(fd: BorrowedFd<'_>, value: &mut T) -> io::Result<()> {
-    bpf(
-        OBJ_GET_INFO_BY_FD,
-        &mut InfoByFd {
-            fd: raw(fd),
-            length: u32::try_from(size_of::<T>()).map_err(io::Error::other)?,
-            info: address(std::ptr::from_mut(value)),
-        },
-    )
-    .map(drop)
-}
-
-/// Number and shape of a map.
-pub(crate) fn map_info(fd: BorrowedFd<'_>) -> io::Result<MapInfo> {
-    let mut value = RawMapInfo::default();
-    info(fd, &mut value)?;
-    Ok(MapInfo {
-        id: value.id,
-        shape: MapShape {
-            kind: value.kind,
-            key_size: value.key_size,
-            value_size: value.value_size,
-            max_entries: value.max_entries,
-            flags: value.flags,
-        },
-    })
-}
-
-/// Number, type, name and maps of a program.
-pub(crate) fn program_info(fd: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
-    let mut maps = vec![0_u32; 64];
-    let mut value = RawProgramInfo {
-        nr_map_ids: 64,
-        map_ids: address(maps.as_mut_ptr()),
-        ..RawProgramInfo::default()
-    };
-    info(fd, &mut value)?;
-    maps.truncate(value.nr_map_ids as usize);
-    let name = value.name.split(|byte| *byte == 0).next().unwrap_or(&[]);
-    Ok(ProgramInfo {
-        id: value.id,
-        kind: value.kind,
-        name: String::from_utf8_lossy(name).into_owned(),
-        maps,
-    })
-}
-
-/// Number, program and target of a link; `None` when it is not a tracing link.
-pub(crate) fn link_info(fd: BorrowedFd<'_>) -> io::Result<Option<LinkInfo>> {
-    let mut value = RawLinkInfo::default();
-    info(fd, &mut value)?;
-    Ok((value.kind == LINK_TYPE_TRACING).then_some(LinkInfo {
-        id: value.id,
-        program: value.program,
-        attach_type: value.attach_type,
-        target: value.target_type,
-    }))
-}
-
-/// What a descriptor stands for, whichever kind it is.
-pub(crate) fn object_info(fd: BorrowedFd<'_>) -> io::Result<ObjectInfo> {
-    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let target = std::fs::read_link(link)?;
-    Ok(match target.to_string_lossy().as_ref() {
-        "anon_inode:bpf-map" => ObjectInfo::Map(map_info(fd)?),
-        "anon_inode:bpf-prog" => ObjectInfo::Program(program_info(fd)?),
-        "anon_inode:bpf_link" | "anon_inode:bpf-link" => match link_info(fd)? {
-            Some(link) => ObjectInfo::Link(link),
-            None => ObjectInfo::Other,
-        },
-        _ => ObjectInfo::Other,
-    })
-}
-
-#[repr(C)]
 struct RawTracepoint {
     name: u64,
     program: u32,
@@ -564,70 +402,6 @@ pub(crate) fn attach_lsm(program: BorrowedFd<'_>) -> io::Result<OwnedFd> {
             pad: 0,
         },
     )
-}
-
-#[derive(Default)]
-#[repr(C)]
-struct ProgramLoad {
-    kind: u32,
-    instruction_count: u32,
-    instructions: u64,
-    license: u64,
-    log_level: u32,
-    log_size: u32,
-    log: u64,
-    kernel_version: u32,
-    flags: u32,
-    name: [u8; 16],
-    ifindex: u32,
-    expected_attach_type: u32,
-    btf_fd: u32,
-    func_info_rec_size: u32,
-    func_info: u64,
-    func_info_count: u32,
-    line_info_rec_size: u32,
-    line_info: u64,
-    line_info_count: u32,
-    attach_btf_id: u32,
-}
-
-/// `r0 = 0; exit`.
-const RETURN_ZERO: [u64; 2] = [0x0000_0000_0000_00b7, 0x0000_0000_0000_0095];
-
-fn load_trivial(kind: u32, attach_type: u32, attach_btf_id: u32) -> io::Result<bool> {
-    let mut log = [0_u8; 4096];
-    let mut attribute = ProgramLoad {
-        kind,
-        instruction_count: 2,
-        instructions: address(RETURN_ZERO.as_ptr()),
-        license: address(c"GPL".as_ptr()),
-        log_level: 1,
-        log_size: 4096,
-        log: address(log.as_mut_ptr()),
-        name: object_name("lsmpc_trial"),
-        expected_attach_type: attach_type,
-        attach_btf_id,
-        ..ProgramLoad::default()
-    };
-    match bpf_fd(PROG_LOAD, &mut attribute) {
-        Ok(_) => Ok(true),
-        // A word from the verifier means that it got as far as the verifier.
-        Err(error) if error.raw_os_error() == Some(libc::EPERM) && log.first() == Some(&0) => {
-            Ok(false)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether a trivial program of an everyday type loads.
-pub(crate) fn socket_filter_loads() -> io::Result<bool> {
-    load_trivial(PROG_TYPE_SOCKET_FILTER, 0, 0)
-}
-
-/// Whether a trivial LSM program for the function of that BTF id loads. It is
-/// not attached, and gone when this returns. `false`: EPERM and an empty log.
-pub(crate) fn lsm_program_loads(hook_btf_id: u32) -> io::Result<bool> {
-    load_trivial(PROG_TYPE_LSM, ATTACH_LSM_MAC, hook_btf_id)
 }
 
 /// A descriptor of this path's directory, for flock.
@@ -656,10 +430,5 @@ mod tests {
     fn attributes_have_the_kernels_layout() {
         assert_eq!(std::mem::offset_of!(MapCreate, name), 28);
         assert_eq!(std::mem::offset_of!(MapBatch, count), 32);
-        assert_eq!(std::mem::offset_of!(ProgramLoad, name), 48);
-        assert_eq!(std::mem::offset_of!(ProgramLoad, expected_attach_type), 68);
-        assert_eq!(std::mem::offset_of!(ProgramLoad, attach_btf_id), 108);
-        assert_eq!(std::mem::offset_of!(RawProgramInfo, name), 64);
-        assert_eq!(std::mem::offset_of!(RawMapInfo, name), 24);
     }
 }
