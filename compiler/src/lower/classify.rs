@@ -5,6 +5,8 @@
 //! know of rules. Class numbers are the image's: 0 none, 1 unknown, then the
 //! known ones.
 
+use std::collections::BTreeMap;
+
 use lsmpc_abi::CLASS_FIRST;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::MAX_BOUNDARIES;
@@ -98,7 +100,18 @@ impl Classifiers {
 
     /// The globs that take part in most path states.
     pub(crate) fn costliest_globs(&self) -> Vec<GlobStats> {
-        let mut costs = self.costs.clone();
+        let mut by_glob: BTreeMap<&str, u64> = BTreeMap::new();
+        for cost in &self.costs {
+            let states = by_glob.entry(&cost.glob).or_default();
+            *states = (*states).max(cost.states);
+        }
+        let mut costs: Vec<GlobStats> = by_glob
+            .into_iter()
+            .map(|(glob, states)| GlobStats {
+                glob: glob.to_owned(),
+                states,
+            })
+            .collect();
         costs.sort_by(|a, b| b.states.cmp(&a.states).then_with(|| a.glob.cmp(&b.glob)));
         costs.truncate(COSTLIEST);
         costs
