@@ -115,6 +115,7 @@ codes! {
     NotACondition = "LSMP1032" Error "not a condition";
     DuplicateScope = "LSMP1033" Error "a scope's name used twice";
     BadBinding = "LSMP1034" Error "a test binds what cannot be bound";
+    ErrnoHazard = "LSMP1035" Error "an errno that the kernel does not bear there";
 
     UnusedLet = "LSMP2004" Warning "a `let` that nothing uses";
     ConstantCondition = "LSMP2005" Warning "a condition that is always true or always false";

@@ -2,6 +2,7 @@
 //!
 //! Owns what one rule by itself can have wrong.
 
+use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use lsmpc_syntax::ast::{self, Effect as Word, Rule};
@@ -31,6 +32,11 @@ impl Checker<'_> {
             Word::Audit => Some(Effect::Audit),
         };
         let hooks = self.hooks(&rule.hooks);
+        if let (Word::Deny { errno: Some(name) }, Some(Effect::Deny(number))) =
+            (&rule.effect.node, effect)
+        {
+            self.errno_hazard(name, number, &hooks);
+        }
         let mut uses = Uses::default();
         let conditions = self.when_unless(rule.when.as_ref(), rule.unless.as_ref(), &mut uses);
         self.fields_available(&uses, &hooks);
@@ -60,6 +66,25 @@ impl Checker<'_> {
         };
         if let Some(module) = self.hir.modules.get_mut(module) {
             module.rules.push(found);
+        }
+    }
+
+    /// Reports an errno that one of the hooks must not return.
+    fn errno_hazard(&mut self, name: &ast::Name, number: u16, hooks: &[Spanned<HookId>]) {
+        for hook in hooks {
+            let Some(hazard) = catalogue::errno_hazard(hook.node, number) else {
+                continue;
+            };
+            self.report(
+                Diagnostic::new(
+                    Code::ErrnoHazard,
+                    format!("`{}` cannot return {}", hook.node.name(), name.node),
+                    name.span,
+                    hazard,
+                )
+                .also(hook.span, "this hook")
+                .help("return another errno, such as `EACCES`, or write plain `deny`"),
+            );
         }
     }
 

@@ -57,7 +57,7 @@ fn deny_with_an_errno(ground: &mut Ground) -> Result<()> {
          deny with ENOENT bprm_check_security when path == \"/t/e2\"\n\
          deny with ECONNREFUSED socket_connect when port == 4001\n\
          deny with EADDRINUSE socket_bind when port == 4002\n\
-         deny with ESRCH task_kill when signal == SIGUSR1\n",
+         deny with EAGAIN task_kill when signal == SIGUSR1\n",
     )?;
     let mut actor = Actor::start(ACTOR)?;
     let target = ground.target.pid().to_string();
@@ -74,7 +74,7 @@ fn deny_with_an_errno(ground: &mut Ground) -> Result<()> {
             "bind",
             libc::EADDRINUSE,
         ),
-        (&["kill", &target, "10"], "kill", libc::ESRCH),
+        (&["kill", &target, "10"], "kill", libc::EAGAIN),
     ];
     for (request, call, errno) in refusals {
         actor.ask(request)?.refused_with(call, errno)?;
