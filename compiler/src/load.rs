@@ -186,6 +186,7 @@ impl Loader<'_> {
                     .skip(from)
                     .map(|frame| frame.canonical.as_path())
                     .chain([canonical.as_path()])
+                    .map(|path| path.strip_prefix(&self.tree).unwrap_or(path))
                     .map(|path| format!("`{}`", path.display()))
                     .take(9)
                     .collect();

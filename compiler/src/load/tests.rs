@@ -90,7 +90,7 @@ fn circles() {
     assert_eq!(circle.code, Code::IncludeCycle);
     assert_eq!(
         circle.notes,
-        ["`/p/a.lsmp` includes `/p/b.lsmp` includes `/p/c.lsmp` includes `/p/a.lsmp`"]
+        ["`a.lsmp` includes `b.lsmp` includes `c.lsmp` includes `a.lsmp`"]
     );
 }
 
