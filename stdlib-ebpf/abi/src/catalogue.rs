@@ -142,8 +142,7 @@ pub fn errno_hazard(hook: HookId, errno: u16) -> Option<&'static str> {
     // kernel/signal.c, kill_pid_info: ESRCH is taken for a task that was
     // unhashed meanwhile, and the call starts over, in the kernel.
     const ESRCH: u16 = 3;
-    (hook == HookId::TaskKill && errno == ESRCH)
-        .then_some("the kernel would try again without end")
+    (hook == HookId::TaskKill && errno == ESRCH).then_some("the kernel would try again without end")
 }
 
 /// All fields, in the order of their numbers.

@@ -21,7 +21,9 @@ pub const COUNTERS: &str = "COUNTERS";
 pub const RATE: &str = "RATE";
 
 /// All of them.
-pub const ALL: &[&str] = &[POLICY, TASK, TASK_LONG, SCRATCH, RECORDS, EVENTS, COUNTERS, RATE];
+pub const ALL: &[&str] = &[
+    POLICY, TASK, TASK_LONG, SCRATCH, RECORDS, EVENTS, COUNTERS, RATE,
+];
 
 /// Events that can be under way on one CPU at once and still have a buffer.
 pub const SLOTS_PER_CPU: u32 = 8;
