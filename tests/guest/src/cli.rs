@@ -82,9 +82,15 @@ pub(crate) fn policy_file(text: &str) -> Result<String> {
 /// Puts a policy in force.
 pub(crate) fn apply(text: &str) -> Result<()> {
     let path = policy_file(text)?;
-    lsmpc(&["apply", &path])?
-        .expect_code(0)
-        .with_context(|| format!("applying {text:?}"))?;
+    let run = lsmpc(&["apply", &path])?;
+    if run.code != Some(0) {
+        let shown: String = text.chars().take(200).collect();
+        bail!(
+            "apply: exit code {:?}: {}for {shown:?}",
+            run.code,
+            run.text()
+        );
+    }
     Ok(())
 }
 

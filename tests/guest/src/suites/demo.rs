@@ -44,7 +44,13 @@ fn step(report: &mut Report, number: u32, text: &str) {
 fn command(report: &mut Report, arguments: &[&str]) -> Result<()> {
     report.say(&format!("   # lsmpc {}", arguments.join(" ")));
     let run = lsmpc(arguments)?.expect_code(0)?;
-    for line in run.text().lines().filter(|line| !line.trim().is_empty()) {
+    // What checking has to say is shown once, where it is checked.
+    let shown = if arguments.first() == Some(&"check") {
+        run.text()
+    } else {
+        run.stdout
+    };
+    for line in shown.lines().filter(|line| !line.trim().is_empty()) {
         report.say(&format!("     {line}"));
     }
     Ok(())

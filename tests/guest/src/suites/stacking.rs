@@ -53,10 +53,9 @@ fn confined() -> Result<Actor> {
 
 fn landlock() -> Result<()> {
     cli::apply(
-        "scope s when exe == \"/t/actor\" {\n\
-           default deny file_open\n\
-           allow file_open when path in [\"/t/**\", \"/proc/**\", \"/sys/**\", \"/dev/**\"]\n\
-         }\n",
+        "exempt when exe != \"/t/actor\"\n\
+         default deny file_open\n\
+         allow file_open when path in [\"/t/**\", \"/proc/**\", \"/sys/**\", \"/dev/**\"]\n",
     )?;
     let mut free = Actor::start("/t/actor")?;
     free.must(&["open", "/t/outside/f", "r"])?;
@@ -89,10 +88,9 @@ fn permissions() -> Result<()> {
     fs::write("/t/private", "x")?;
     fs::set_permissions("/t/private", fs::Permissions::from_mode(0o600))?;
     cli::apply(
-        "scope s when exe == \"/t/actor\" {\n\
-           default deny file_open\n\
-           allow file_open when path == \"/t/private\"\n\
-         }\n",
+        "exempt when exe != \"/t/actor\"\n\
+         default deny file_open\n\
+         allow file_open when path == \"/t/private\"\n",
     )?;
     let mut actor = Actor::start("/t/actor")?;
     actor.must(&["open", "/t/private", "r"])?;

@@ -131,11 +131,6 @@ fn every_file_field(hook: &'static str, all: &mut Vec<Case>) {
     all.push(quick(
         new("file.is_exe-not", "not file.is_exe", "file.is_exe").with(name_of(TARGET)),
     ));
-    if *"path_unlink" != *hook && *"path_rename" != *hook {
-        all.push(quick(
-            new("file.running", "file.running", "not file.running").with(name_of(TARGET)),
-        ));
-    }
 }
 
 fn access(all: &mut Vec<Case>) {

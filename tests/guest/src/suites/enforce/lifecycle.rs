@@ -22,6 +22,10 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
         }
         Ok(())
     });
+    report.test(
+        "enforce::lifecycle::what_is_not_enforced_is_refused",
+        refused,
+    );
     report.test("enforce::lifecycle::only_used_hooks_are_attached", || {
         only_used_hooks(ground)
     });
@@ -32,6 +36,37 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
         "enforce::lifecycle::a_refused_policy_changes_nothing",
         || refused_policy(ground),
     );
+}
+
+/// What the language has and this version cannot enforce yet is refused with a
+/// code that says so. One that is accepted needs cases of its own.
+fn refused() -> Result<()> {
+    let conditions = [
+        "file.running",
+        "parent.comm == \"x\"",
+        "ancestor.exe == \"/x\"",
+        "auid == 0",
+        "caps has CAP_SYS_ADMIN",
+        "cgroup == \"/x\"",
+        "containerized",
+        "initial_mntns",
+    ];
+    let rules = conditions.map(|condition| format!("deny file_open when {condition}"));
+    let scopes = ["", "inherit"].map(|inherit| {
+        format!("scope s when exe == \"/x\" {inherit} {{ deny file_open when path == \"/y\" }}")
+    });
+    for text in rules.iter().chain(&scopes) {
+        let path = cli::policy_file(text)?;
+        let run = lsmpc(&["apply", &path])?;
+        ensure!(
+            run.code == Some(1) && run.text().contains("LSMP1008"),
+            "{text}: exit code {:?}: {}",
+            run.code,
+            run.text()
+        );
+    }
+    let path = cli::policy_file("deny with ESRCH task_kill when signal == SIGUSR1")?;
+    lsmpc(&["apply", &path])?.expect_code(1).map(drop)
 }
 
 /// Waits until the hooks attached are these.

@@ -162,14 +162,25 @@ fn round(report: &mut Report, ground: &mut Ground, actor: &mut Actor, exe: &str,
         .iter()
         .map(|(case, sites)| case.rules(sites))
         .collect();
+    // Before the policy is in force: this process is judged by it, too.
+    let arranged: Vec<Result<()>> = sited
+        .iter()
+        .map(|(case, sites)| {
+            sites.iter().try_for_each(|site| {
+                (case.arrange)(site).with_context(|| format!("arranging {}", site.path))
+            })
+        })
+        .collect();
     let together = ground.apply(&all);
-    for (case, sites) in &sited {
+    for ((case, sites), arranged) in sited.iter().zip(arranged) {
         let alone = if together.is_ok() {
             Ok(())
         } else {
             ground.apply(&case.rules(sites))
         };
-        let result = alone.and_then(|()| one_case(ground, actor, exe, case, sites));
+        let result = arranged
+            .and(alone)
+            .and_then(|()| one_case(ground, actor, exe, case, sites));
         ground
             .results
             .entry(case.hook)
@@ -196,9 +207,6 @@ fn one_case(
     case: &Case,
     sites: &[Site; 3],
 ) -> Result<()> {
-    for site in sites {
-        (case.arrange)(site).with_context(|| format!("arranging {}", site.path))?;
-    }
     for site in sites {
         let request = (case.request)(site);
         let request: Vec<&str> = request.iter().map(String::as_str).collect();

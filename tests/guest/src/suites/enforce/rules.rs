@@ -36,8 +36,7 @@ const TESTS: &[(&str, Test)] = &[
         default_deny_with_an_allow_list,
     ),
     ("default_audit", default_audit),
-    ("scope_of_user", scope_of_user),
-    ("inherited_scope", inherited_scope),
+    ("ids_change_without_an_exec", ids_change_without_an_exec),
     ("none_is_not_equal", none_is_not_equal),
     ("annotations_reach_the_record", annotations_reach_the_record),
     ("first_look_of_the_language", first_look_of_the_language),
@@ -287,7 +286,7 @@ fn deny_beats_allow(ground: &mut Ground) -> Result<()> {
         ];
         let text: String = order.map(|number| statements[number]).concat();
         ground.apply(&format!(
-            "scope s when exe == \"{ACTOR}\" {{ default deny file_open\n{text} }}"
+            "default deny file_open\n{text}exempt when exe != \"{ACTOR}\"\n"
         ))?;
         let mut actor = Actor::start(ACTOR)?;
         actor.must(&["open", "/t/b/1", "r"])?;
@@ -352,8 +351,9 @@ fn default_audit(ground: &mut Ground) -> Result<()> {
     plain_file("/t/t1")?;
     plain_file("/t/t2")?;
     ground.apply(&format!(
-        "scope trial when exe == \"{ACTOR}\" {{\n default audit file_open\n \
-         @id(\"listed\") allow file_open when path == \"/t/t1\"\n}}\n"
+        "default audit file_open\n\
+         @id(\"listed\") allow file_open when path == \"/t/t1\"\n\
+         exempt when exe != \"{ACTOR}\"\n"
     ))?;
     let mut actor = Actor::start(ACTOR)?;
     actor.must(&["open", "/t/t1", "r"])?;
@@ -362,38 +362,19 @@ fn default_audit(ground: &mut Ground) -> Result<()> {
         .events()?
         .wait("/t/t2", |event| event.text("path") == "/t/t2")?;
     ensure!(event.text("verdict") == "allow", "{}", event.0);
-    ensure!(event.rules() == ["default:trial"], "{}", event.0);
+    ensure!(event.rules() == ["default:"], "{}", event.0);
     Ok(())
 }
 
-fn scope_of_user(ground: &mut Ground) -> Result<()> {
+fn ids_change_without_an_exec(ground: &mut Ground) -> Result<()> {
     plain_file("/t/w1")?;
-    ground.apply(
-        "scope guests when uid == 1234 { @id(\"g\") deny file_open when path == \"/t/w*\" }",
-    )?;
+    ground.apply("@id(\"g\") deny file_open when path == \"/t/w*\" and uid == 1234")?;
     let mut actor = Actor::start(ACTOR)?;
     actor.must(&["open", "/t/w1", "r"])?;
     actor.must(&["uids", "1234", "0", "0"])?;
     actor.ask(&["open", "/t/w1", "r"])?.refused("open")?;
-    // Ids change without an exec, and the scope with them.
     actor.must(&["uids", "0", "0", "0"])?;
     actor.must(&["open", "/t/w1", "r"]).map(drop)
-}
-
-fn inherited_scope(ground: &mut Ground) -> Result<()> {
-    plain_file("/t/h1")?;
-    ground.apply(
-        "scope web when exe == \"/t/web\" inherit until exe == \"/t/free\" {\n\
-         deny file_open when path == \"/t/h1\" }",
-    )?;
-    let mut actor = Actor::start(ACTOR)?;
-    actor.must(&["open", "/t/h1", "r"])?;
-    actor.enter("/t/web")?;
-    actor.ask(&["open", "/t/h1", "r"])?.refused("open")?;
-    actor.enter("/t/other")?;
-    actor.ask(&["open", "/t/h1", "r"])?.refused("open")?;
-    actor.enter("/t/free")?;
-    actor.must(&["open", "/t/h1", "r"]).map(drop)
 }
 
 fn none_is_not_equal(ground: &mut Ground) -> Result<()> {
@@ -450,10 +431,9 @@ fn first_look_of_the_language(ground: &mut Ground) -> Result<()> {
          let keepers = [\"/usr/bin/passwd\", \"/usr/sbin/sshd\", \"/usr/bin/ssh\"]\n\
          @id(\"secrets\") @severity(\"high\") @message(\"private key or password file\")\n\
          deny file_open, path_unlink, path_rename when any_path in secrets unless exe in keepers\n\
-         scope web when exe == \"/usr/sbin/nginx\" {\n\
-           default deny socket_connect, bprm_check_security\n\
-           allow socket_connect when addr == \"10.0.0.0/8\" and port in [443, 5432..5433]\n\
-         }\n\
+         deny bprm_check_security when exe == \"/usr/sbin/nginx\"\n\
+         deny socket_connect when exe == \"/usr/sbin/nginx\"\n\
+           unless addr == \"10.0.0.0/8\" and port in [443, 5432..5433]\n\
          exempt when exe == \"/usr/sbin/sshd\"\n",
     )?;
     for program in ["/tmp/deep/er/x", "/dev/shm/x"] {

@@ -91,33 +91,6 @@ fn all() -> Vec<(&'static str, Prepare)> {
             let (hit, miss) = ("parent.exe == \"/t/child\"", "parent.exe == \"/t/actor\"");
             child(name, &[], hit, miss)
         }),
-        ("parent.comm", |name| {
-            let requests: &[&[&str]] = &[&["comm", "parent"]];
-            let (hit, miss) = ("parent.comm == \"parent\"", "parent.comm == \"child\"");
-            child(name, requests, hit, miss)
-        }),
-        ("ancestor.exe", |name| {
-            let (hit, miss) = ("ancestor.exe == \"/init\"", "ancestor.exe == \"/t/other\"");
-            child(name, &[], hit, miss)
-        }),
-        ("auid", |name| {
-            field(name, &[], "auid == unset", "auid == 0")
-        }),
-        ("caps", |name| {
-            let requests: &[&[&str]] = &[&["uids", "0", "1234", "0"]];
-            let (hit, miss) = ("not caps has CAP_SYS_ADMIN", "caps has any [CAP_SYS_ADMIN]");
-            field(name, requests, hit, miss)
-        }),
-        ("cgroup", |name| {
-            field(name, &[], "cgroup == \"/\"", "cgroup == \"/*/**\"")
-        }),
-        ("containerized", |name| {
-            field(name, &[], "not containerized", "containerized")
-        }),
-        ("initial_mntns", |name| {
-            let requests: &[&[&str]] = &[&["unshare", "mount"]];
-            field(name, requests, "not initial_mntns", "initial_mntns")
-        }),
     ]
 }
 
