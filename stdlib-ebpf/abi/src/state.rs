@@ -10,7 +10,8 @@ pub const INLINE_EXE: usize = 232;
 pub struct ExePath {
     /// [`crate::Presence`] as a number.
     pub presence: u8,
-    /// 0: the bytes are here; 1: they are in `TASK_LONG`.
+    /// Bit 0: the bytes are in `TASK_LONG` and not here. The other bits count the
+    /// changes, so that a reader on another CPU sees that one came between.
     pub long: u8,
     /// Length in bytes.
     pub length: u16,

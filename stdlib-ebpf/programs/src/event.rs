@@ -15,10 +15,11 @@ use lsmpc_abi::{
 use lsmpc_engine::{Fault, Source, Work, decide_from, decide_unknown, gate, outcome, root};
 
 use crate::{
+    exe::{self, Which},
     image::Image,
     maps::{Slot, claim_slot, count, release_slot},
     read,
-    subject::{self, Task, Which, lsmpc_subject_value},
+    subject::{self, Task, lsmpc_subject_value},
 };
 
 const EPERM: i32 = -1;
@@ -121,8 +122,8 @@ pub(crate) fn text<O: Object>(slot: &mut Slot, field: u8) {
     }
     slot.holds = 0;
     let presence = match field {
-        EXE => subject::path(slot, Which::Own),
-        PARENT_EXE => subject::path(slot, Which::Parent),
+        EXE => exe::path(slot, Which::Own),
+        PARENT_EXE => exe::path(slot, Which::Parent),
         COMM => subject::comm(slot, subject::current() as u64),
         _ => O::text(slot, field),
     };
@@ -162,7 +163,7 @@ impl<O: Functions> Source for Event<O> {
     #[inline(always)]
     fn text(&mut self, field: u8) {
         if O::HAS_TARGET && field == TARGET_EXE {
-            subject::fetch(self.slot, self.target);
+            exe::fetch(self.slot, self.target);
         }
         O::call_text(self.slot, field);
     }
@@ -175,8 +176,8 @@ impl<O: Functions> Source for Event<O> {
     #[inline(always)]
     fn keep_class(&mut self, field: u8, class: u32) {
         match field {
-            EXE => subject::keep_class(Which::Own, self.epoch, class),
-            PARENT_EXE => subject::keep_class(Which::Parent, self.epoch, class),
+            EXE => exe::keep_class(Which::Own, self.epoch, class),
+            PARENT_EXE => exe::keep_class(Which::Parent, self.epoch, class),
             // Only a task itself writes its state.
             _ => {}
         }
@@ -191,7 +192,7 @@ fn cached_class<O: Object>(field: u8, epoch: u32, target: Task) -> Option<u32> {
         TARGET_EXE if O::HAS_TARGET => (target, Which::Own),
         _ => return None,
     };
-    subject::cached_class(task, which, epoch)
+    exe::cached_class(task, which, epoch)
 }
 
 /// The verdict on an event whose hook has `ARGUMENTS` arguments and then the
@@ -322,7 +323,7 @@ fn conclude<O: Functions>(image: &Image, event: &Event<O>, number: u32) -> Resul
             (*slot).rate = outcome.rate;
         }
         if O::HAS_TARGET {
-            subject::fetch(slot, event.target);
+            exe::fetch(slot, event.target);
         }
         O::call_record(slot);
     }

@@ -3,6 +3,7 @@
 use lsmpc_abi::{Presence, field::FieldId, kernel::file_type};
 
 use crate::{
+    exe,
     globals::{
         OFF_CRED_FSUID, OFF_DENTRY_INODE, OFF_DENTRY_SB, OFF_FILE_INODE, OFF_FILE_PATH,
         OFF_FS_TYPE_NAME, OFF_INODE_GID, OFF_INODE_MODE, OFF_INODE_NLINK, OFF_INODE_UID,
@@ -119,7 +120,7 @@ fn scalar(inode: u64, field: u8) -> Option<u64> {
             let acting = subject::credential(OFF_CRED_FSUID.get())?;
             Some(u64::from(acting == owner))
         }
-        IS_EXE => match subject::exe_file(subject::current() as u64)? {
+        IS_EXE => match exe::exe_file(subject::current() as u64)? {
             0 => Some(0),
             exe => Some(u64::from(OpenFile(exe).inode() == inode)),
         },

@@ -9,10 +9,12 @@
 
 mod atomic;
 mod event;
+mod exe;
 mod file;
 mod globals;
 mod hooks;
 mod image;
+mod lifecycle;
 mod maps;
 mod path;
 mod read;

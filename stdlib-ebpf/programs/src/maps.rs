@@ -14,7 +14,10 @@ use lsmpc_abi::{
     maps::{EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SLOTS_PER_CPU},
     state::{Counter, ExePath, TaskLong, TaskState},
 };
-use lsmpc_engine::Work;
+use lsmpc_engine::{
+    Work,
+    repeat::{Step, repeat},
+};
 
 use crate::{atomic, globals, path::Walk};
 
@@ -87,7 +90,7 @@ pub(crate) struct Slot {
     busy: u64,
     /// Which field's text `work` holds, plus one; 0: none.
     pub(crate) holds: u32,
-    /// Whether `target` is filled in: [`crate::subject::fetch`].
+    /// Whether `target` is filled in: [`crate::exe::fetch`].
     pub(crate) fetched: u32,
     /// The hook's arguments, as numbers.
     pub(crate) arguments: [u64; MAX_ARGUMENTS],
@@ -139,6 +142,33 @@ pub(crate) fn claim_slot() -> Option<*mut Slot> {
         return None;
     }
     SCRATCH.get_ptr_mut(number as u32 - 1)
+}
+
+/// The same for what cannot do without: tried until tasks that were interrupted
+/// with a slot have had time to go on.
+#[inline(always)]
+pub(crate) fn claim_slot_patiently() -> Option<*mut Slot> {
+    let mut claim = Claim { number: NO_SLOT };
+    repeat(PATIENCE, &mut claim);
+    if claim.number == NO_SLOT {
+        count(Counter::NoSlot);
+        return None;
+    }
+    SCRATCH.get_ptr_mut(claim.number as u32 - 1)
+}
+
+const PATIENCE: u32 = 1 << 20;
+
+struct Claim {
+    number: u64,
+}
+
+impl Step for Claim {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        self.number = lsmpc_claim_slot();
+        self.number == NO_SLOT
+    }
 }
 
 #[unsafe(no_mangle)]

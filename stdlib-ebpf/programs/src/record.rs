@@ -19,6 +19,7 @@ use lsmpc_engine::bits::bound;
 use crate::{
     atomic,
     event::{self, Object},
+    exe,
     globals::{self, OFF_CRED_EGID, OFF_CRED_EUID},
     maps::{
         EVENTS, RATE, RECORD_HEAD, RECORD_TEXTS, Record, Slot, claim_record, count, release_record,
@@ -194,7 +195,7 @@ fn head<O: Object>(record: *mut Record, size: u32, slot: &Slot) {
         (*header).gid = (ids >> 32) as u32;
         (*header).euid = subject::credential(OFF_CRED_EUID.get()).unwrap_or(u32::MAX);
         (*header).egid = subject::credential(OFF_CRED_EGID.get()).unwrap_or(u32::MAX);
-        (*header).parent_pid = subject::parent_pid();
+        (*header).parent_pid = exe::parent_pid();
         (*header).cpu = bpf_get_smp_processor_id();
         bpf_get_current_comm((&raw mut (*header).comm).cast(), 16);
         (*header).cgroup = bpf_get_current_cgroup_id();

@@ -7,9 +7,9 @@ use crate::{
     event::{Object, decide, functions},
     file::{self, OpenFile},
     globals::OFF_BPRM_FILE,
-    maps::{Slot, claim_slot, release_slot},
+    lifecycle,
+    maps::{Slot, claim_slot_patiently, release_slot},
     read::pointer,
-    subject,
 };
 
 struct Check;
@@ -47,12 +47,12 @@ fn bprm_check_security(ctx: LsmContext) -> i32 {
 #[lsm(hook = "bprm_committed_creds")]
 fn bprm_committed_creds(ctx: LsmContext) -> i32 {
     let file = file_of(ctx.arg::<*const u8>(0) as u64).0;
-    match claim_slot() {
+    match claim_slot_patiently() {
         Some(slot) => {
-            subject::executed(slot, file);
+            lifecycle::executed(slot, file);
             release_slot(slot);
         }
-        None => subject::executed_unknown(),
+        None => lifecycle::executed_unknown(),
     }
     0
 }

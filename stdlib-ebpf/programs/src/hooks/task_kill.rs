@@ -5,6 +5,7 @@ use lsmpc_abi::{Presence, field::FieldId, hook::HookId};
 
 use crate::{
     event::{Object, decide, functions},
+    exe,
     globals::{OFF_CRED_UID, OFF_TASK_REAL_CRED, OFF_TASK_TGID},
     maps::Slot,
     read::{pointer, read},
@@ -41,7 +42,7 @@ impl Object for Kill {
     fn text(slot: &mut Slot, field: u8) -> Presence {
         let task = slot.arguments[0];
         match field {
-            TARGET_EXE => subject::target_path(slot, task),
+            TARGET_EXE => exe::target_path(slot, task),
             TARGET_COMM => subject::comm(slot, task),
             _ => Presence::Unknown,
         }
