@@ -2,10 +2,13 @@
 //! to be believed.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use anyhow::{Context, Result, bail};
 use aya::Btf;
 use lsmpc_abi::hook::HookId;
+use lsmpc_abi::image::PAGE_SIZE;
 
 const BPF_LINK_GET_FD_BY_ID: libc::c_long = 30;
 const BPF_LINK_GET_NEXT_ID: libc::c_long = 31;
@@ -155,28 +158,81 @@ pub(crate) fn await_no_links() -> Result<()> {
     bail!("these LSM links are left: {:?}", lsm_links()?)
 }
 
+/// The two halves of an address, as they stand in an attribute.
+fn halves(address: u64) -> [u32; 2] {
+    [address as u32, (address >> 32) as u32]
+}
+
+/// A map, by a descriptor.
+pub(crate) struct Map(OwnedFd);
+
+impl Map {
+    /// The map behind a pin.
+    pub(crate) fn pinned(path: &str) -> Result<Self> {
+        const BPF_OBJ_GET: libc::c_long = 7;
+        let name = CString::new(path)?;
+        let [low, high] = halves(name.as_ptr() as u64);
+        let map = bpf(BPF_OBJ_GET, &mut [low, high, 0, 0, 0, 0, 0, 0])
+            .with_context(|| format!("opening the pin {path}"))?;
+        // SAFETY: the kernel made this descriptor for us.
+        Ok(Self(unsafe { OwnedFd::from_raw_fd(map) }))
+    }
+
+    /// An array of pages with these contents, as an image is kept.
+    pub(crate) fn of_pages(bytes: &[u8]) -> Result<Self> {
+        const BPF_MAP_CREATE: libc::c_long = 0;
+        const BPF_MAP_FREEZE: libc::c_long = 22;
+        const ARRAY: u32 = 2;
+        const INNER_MAP: u32 = 1 << 12;
+        let pages = bytes.len() / PAGE_SIZE;
+        let mut attribute = [ARRAY, 4, PAGE_SIZE as u32, pages as u32, INNER_MAP, 0, 0, 0];
+        let map = bpf(BPF_MAP_CREATE, &mut attribute).context("creating an array of pages")?;
+        // SAFETY: the kernel made this descriptor for us.
+        let map = Self(unsafe { OwnedFd::from_raw_fd(map) });
+        for (number, page) in bytes.chunks_exact(PAGE_SIZE).enumerate() {
+            map.set(number as u32, page)?;
+        }
+        bpf(BPF_MAP_FREEZE, &mut [map.raw(), 0, 0, 0, 0, 0, 0, 0]).context("freezing")?;
+        Ok(map)
+    }
+
+    /// Puts another map into a slot of this one.
+    pub(crate) fn set_map(&self, key: u32, map: &Self) -> Result<()> {
+        self.set(key, &map.raw().to_ne_bytes())
+    }
+
+    fn set(&self, key: u32, value: &[u8]) -> Result<()> {
+        const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
+        self.element(BPF_MAP_UPDATE_ELEM, key, value.as_ptr() as u64)
+            .context("changing a map")
+    }
+
+    fn get(&self, key: u32, value: &mut [u8]) -> Result<()> {
+        const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
+        self.element(BPF_MAP_LOOKUP_ELEM, key, value.as_mut_ptr() as u64)
+            .context("reading a map")
+    }
+
+    fn element(&self, command: libc::c_long, key: u32, value: u64) -> std::io::Result<()> {
+        let [key_low, key_high] = halves((&raw const key) as u64);
+        let [low, high] = halves(value);
+        bpf(
+            command,
+            &mut [self.raw(), 0, key_low, key_high, low, high, 0, 0],
+        )
+        .map(drop)
+    }
+
+    fn raw(&self) -> u32 {
+        self.0.as_raw_fd() as u32
+    }
+}
+
 /// Writes bytes into the first value of a pinned array map.
 pub(crate) fn patch_pinned_array(path: &str, size: usize, at: usize, bytes: &[u8]) -> Result<()> {
-    const BPF_MAP_LOOKUP_ELEM: libc::c_long = 1;
-    const BPF_MAP_UPDATE_ELEM: libc::c_long = 2;
-    const BPF_OBJ_GET: libc::c_long = 7;
-    let halves = |address: u64| [address as u32, (address >> 32) as u32];
-    let path = std::ffi::CString::new(path)?;
-    let [low, high] = halves(path.as_ptr() as u64);
-    let map = bpf(BPF_OBJ_GET, &mut [low, high, 0, 0, 0, 0, 0, 0])
-        .with_context(|| format!("opening the pin {path:?}"))?;
-    let key = 0u32;
+    let map = Map::pinned(path)?;
     let mut value = vec![0u8; size];
-    let [key_low, key_high] = halves((&raw const key) as u64);
-    let [value_low, value_high] = halves(value.as_mut_ptr() as u64);
-    let words = [
-        map as u32, 0, key_low, key_high, value_low, value_high, 0, 0,
-    ];
-    let done = bpf(BPF_MAP_LOOKUP_ELEM, &mut words.clone()).and_then(|_| {
-        value[at..at + bytes.len()].copy_from_slice(bytes);
-        bpf(BPF_MAP_UPDATE_ELEM, &mut words.clone())
-    });
-    // SAFETY: the descriptor is ours and not used afterwards.
-    unsafe { libc::close(map) };
-    done.context("changing a pinned map").map(drop)
+    map.get(0, &mut value)?;
+    value[at..at + bytes.len()].copy_from_slice(bytes);
+    map.set(0, &value)
 }

@@ -1,6 +1,10 @@
 //! `swap`: one policy is exchanged for another, over and over, while tasks on
 //! two processors make the calls that the two judge differently.
 //!
+//! The first swaps are whole runs of the runtime's `apply`. The others are what
+//! it does at its commit point and nothing else, so that there can be many: a new
+//! array of pages with an epoch of its own, and one update of the slot.
+//!
 //! Arguments: `SWAPS` (default 10 000), and `VARIANT` for an object that is
 //! known to mix two policies: then the suite passes if it is caught.
 //!
@@ -16,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use lsmpc_abi::field::FieldId;
+use lsmpc_abi::image::H_EPOCH;
 use lsmpc_abi::state::Counter;
 use lsmpc_runtime::events::{EventItem, EventReader, Text};
 use lsmpc_runtime::{ApplyOptions, Runtime};
@@ -32,6 +37,13 @@ pub(crate) const SUITE: Suite = Suite { name: "swap", run };
 
 const PATHS: [&str; 3] = ["/t/x", "/t/y1", "/t/y2"];
 const STOP: &str = "/run/swap-stop";
+/// How many swaps go through the runtime.
+const BY_RUNTIME: u32 = 20;
+/// Epochs of the other swaps: none that the runtime gave out.
+const FIRST_EPOCH: u32 = 1_000_000;
+/// The map whose slot holds the policy in force.
+const SLOT: &str = "/sys/fs/bpf/lsmpc/maps/POLICY";
+
 /// How many rules the policies have besides, so that their tables differ.
 const FILLERS: [usize; 2] = [5, 400];
 
@@ -131,20 +143,30 @@ fn observe(swaps: u32, variant: Option<&str>, report: &mut Report) -> Result<Obs
         loads.push(load);
     }
     let started = Instant::now();
+    let slot = bpf::Map::pinned(SLOT)?;
     let mut done = 0;
     for swap in 1..=swaps {
         let which = swap as usize % 2;
-        let applied = runtime.apply(&images[which], &options, |_| {})?;
-        epochs.insert(applied.epoch, which);
+        if swap <= BY_RUNTIME {
+            let applied = runtime.apply(&images[which], &options, |_| {})?;
+            epochs.insert(applied.epoch, which);
+        } else {
+            let epoch = FIRST_EPOCH + swap;
+            let mut image = images[which].clone();
+            image[H_EPOCH..H_EPOCH + 4].copy_from_slice(&epoch.to_le_bytes());
+            epochs.insert(epoch, which);
+            slot.set_map(0, &bpf::Map::of_pages(&image)?)?;
+        }
         done = swap;
-        if swap % 1000 == 0 || swap == 20 {
+        if swap % 2000 == 0 || swap == BY_RUNTIME {
             report.say(&format!(
                 "{swap} swaps in {} s",
                 started.elapsed().as_secs()
             ));
         }
         // A variant need only be caught.
-        if variant.is_some() && swap % 50 == 0 && runtime.counters()?.get(Counter::Fault) > faults {
+        if variant.is_some() && swap % 100 == 0 && runtime.counters()?.get(Counter::Fault) > faults
+        {
             break;
         }
     }
