@@ -200,6 +200,9 @@ fn name_that_ends_in_deleted(ground: &mut Ground) -> Result<()> {
 }
 
 fn very_long_path(ground: &mut Ground) -> Result<()> {
+    // A policy about paths, as the test before left it, would be in the way: to
+    // it the deepest are unknown.
+    ground.apply("deny file_open when uid == 4294967294\n")?;
     // Walked down in steps: no single call may be given so long a name.
     let component = "l".repeat(250);
     let mode = rustix::fs::Mode::from_raw_mode(0o777);
