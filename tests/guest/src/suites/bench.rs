@@ -9,7 +9,7 @@ use std::fs;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::Lsm;
-use aya::{Btf, Ebpf};
+use aya::{Btf, EbpfLoader};
 use serde_json::json;
 
 use super::Suite;
@@ -139,7 +139,9 @@ impl Bench {
 /// Attaches the empty program without any of the project's own code.
 fn with_empty_program(report: &mut Report, bench: &mut Bench) -> Result<()> {
     let btf = Btf::from_sys_fs()?;
-    let mut object = Ebpf::load_file(EMPTY)?;
+    let mut object = EbpfLoader::new()
+        .allow_unsupported_maps()
+        .load_file(EMPTY)?;
     let (_, program) = object.programs_mut().next().context("no program")?;
     let program: &mut Lsm = program.try_into()?;
     program.load("file_open", &btf)?;
