@@ -142,7 +142,7 @@ fn with_empty_program(report: &mut Report, bench: &mut Bench) -> Result<()> {
     let mut object = EbpfLoader::new()
         .allow_unsupported_maps()
         .load_file(EMPTY)?;
-    let (_, program) = object.programs_mut().next().context("no program")?;
+    let program = object.program_mut("file_open").context("no program")?;
     let program: &mut Lsm = program.try_into()?;
     program.load("file_open", &btf)?;
     program.attach()?;
