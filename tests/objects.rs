@@ -69,7 +69,7 @@ fn maps_have_the_abis_sizes() {
     let expected = |name: &str| match name {
         maps::POLICY => (ARRAY_OF_MAPS, 4, 1),
         maps::TASK => (TASK_STORAGE, size_of::<TaskState>(), 0),
-        maps::TASK_LONG => (TASK_STORAGE, size_of::<TaskLong>(), 0),
+        maps::TASK_LONG | maps::PARENT_LONG => (TASK_STORAGE, size_of::<TaskLong>(), 0),
         maps::SCRATCH => (ARRAY, 0, maps::SLOTS_PER_CPU),
         maps::RECORDS => (ARRAY, 0, maps::RECORDS_PER_CPU),
         maps::EVENTS => (RINGBUF, 0, maps::EVENT_BYTES),

@@ -7,6 +7,8 @@ pub const POLICY: &str = "POLICY";
 pub const TASK: &str = "TASK";
 /// Task storage of [`crate::state::TaskLong`].
 pub const TASK_LONG: &str = "TASK_LONG";
+/// The same, for the parent's path.
+pub const PARENT_LONG: &str = "PARENT_LONG";
 /// ARRAY of scratch slots: set its entries to the number of possible CPUs times
 /// [`SLOTS_PER_CPU`].
 pub const SCRATCH: &str = "SCRATCH";
@@ -22,7 +24,15 @@ pub const RATE: &str = "RATE";
 
 /// All of them.
 pub const ALL: &[&str] = &[
-    POLICY, TASK, TASK_LONG, SCRATCH, RECORDS, EVENTS, COUNTERS, RATE,
+    POLICY,
+    TASK,
+    TASK_LONG,
+    PARENT_LONG,
+    SCRATCH,
+    RECORDS,
+    EVENTS,
+    COUNTERS,
+    RATE,
 ];
 
 /// Events that can be under way on one CPU at once and still have a buffer.

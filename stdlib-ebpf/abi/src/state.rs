@@ -1,7 +1,7 @@
 //! What the programs keep in the kernel beside the image: per-task state.
 
 /// Longest program path kept inside [`TaskState`]; longer ones are kept in the
-/// map `TASK_LONG`.
+/// maps `TASK_LONG` and `PARENT_LONG`.
 pub const INLINE_EXE: usize = 232;
 
 /// A program path as it was when executed.
@@ -10,7 +10,7 @@ pub const INLINE_EXE: usize = 232;
 pub struct ExePath {
     /// [`crate::Presence`] as a number.
     pub presence: u8,
-    /// Bit 0: the bytes are in `TASK_LONG` and not here. The other bits count the
+    /// Bit 0: the bytes are in a map of long paths and not here. The other bits count the
     /// changes, so that a reader on another CPU sees that one came between.
     pub long: u8,
     /// Length in bytes.
@@ -38,14 +38,13 @@ pub struct TaskState {
     pub parent: ExePath,
 }
 
-/// Value of the task-storage map `TASK_LONG`, present only where one of the two
-/// paths is longer than [`INLINE_EXE`].
+/// Value of the task-storage maps `TASK_LONG` and `PARENT_LONG`, present only
+/// where that path is longer than [`INLINE_EXE`]. Two maps and not one: newer
+/// kernels take no elements of task storage of more than 8 KiB with their header.
 #[repr(C)]
 pub struct TaskLong {
-    /// The task's program, if long.
-    pub exe: [u8; 4096],
-    /// The parent's program, if long.
-    pub parent: [u8; 4096],
+    /// The path, without NUL.
+    pub path: [u8; 4096],
 }
 
 const _: () = assert!(core::mem::size_of::<TaskState>() == 16 + 2 * (8 + INLINE_EXE));

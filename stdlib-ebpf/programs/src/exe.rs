@@ -6,7 +6,7 @@
 
 use lsmpc_abi::{
     Presence,
-    state::{ExePath, INLINE_EXE, TaskState},
+    state::{ExePath, INLINE_EXE, TaskLong, TaskState},
 };
 use lsmpc_engine::bits::bound;
 
@@ -14,7 +14,7 @@ use crate::{
     atomic,
     file::{Located, OpenFile},
     globals::{OFF_MM_EXE_FILE, OFF_TASK_FLAGS, OFF_TASK_MM, OFF_TASK_REAL_PARENT, OFF_TASK_TGID},
-    maps::{Slot, TASK, TASK_LONG},
+    maps::{PARENT_LONG, Slot, TASK, TASK_LONG},
     path::resolve,
     read::{copy, copy_at_most, read},
     subject::{Task, current, storage, tgid},
@@ -44,6 +44,15 @@ fn real_parent() -> Task {
 pub(crate) enum Which {
     Own,
     Parent,
+}
+
+/// Where a long path of a task is kept, or null.
+#[inline(always)]
+fn long_path(task: Task, which: Which, create: bool) -> *mut TaskLong {
+    match which {
+        Which::Own => storage(&TASK_LONG, task, create),
+        Which::Parent => storage(&PARENT_LONG, task, create),
+    }
 }
 
 /// The file that a task executes; 0 if none, `None` if it cannot be read.
@@ -123,14 +132,10 @@ pub(crate) fn store(
                     stored = Presence::Known;
                 }
             } else {
-                let long = storage(&TASK_LONG, current(), true);
+                let long = long_path(current(), which, true);
                 if !long.is_null() {
                     is_long = 1;
-                    let into = match which {
-                        Which::Own => &raw mut (*long).exe,
-                        Which::Parent => &raw mut (*long).parent,
-                    };
-                    if copy::<0xfff>(into.cast(), from, length) {
+                    if copy::<0xfff>(long.cast(), from, length) {
                         stored = Presence::Known;
                     }
                 }
@@ -165,14 +170,8 @@ pub(crate) fn load(slot: *mut Slot, task: Task, state: *mut TaskState, which: Wh
         let copied = if before & 0x100 == 0 {
             copy_at_most::<INLINE_EXE>(into, (&raw const (*exe).bytes) as u64, length)
         } else {
-            let long = storage(&TASK_LONG, task, false);
-            !long.is_null() && {
-                let from = match which {
-                    Which::Own => &raw const (*long).exe,
-                    Which::Parent => &raw const (*long).parent,
-                };
-                copy::<0xfff>(into, from as u64, length)
-            }
+            let long = long_path(task, which, false);
+            !long.is_null() && copy::<0xfff>(into, long as u64, length)
         };
         if !copied || atomic::load(word) != before {
             return Presence::Unknown;
@@ -309,10 +308,9 @@ pub(crate) fn fetch(slot: *mut Slot, task: Task) {
         if before & 0x100 != 0 {
             (*slot).holds = 0;
             fetched = FETCHED_LONG;
-            let long = storage(&TASK_LONG, task, false);
+            let long = long_path(task, Which::Own, false);
             let text = (&raw mut (*slot).work.text).cast::<u8>();
-            copied &=
-                !long.is_null() && copy::<0x1fff>(text, (&raw const (*long).exe) as u64, 4096);
+            copied &= !long.is_null() && copy::<0x1fff>(text, long as u64, 4096);
         }
         if !copied || atomic::load(exe.cast()) != before {
             (*slot).target.presence = Presence::Unknown as u8;

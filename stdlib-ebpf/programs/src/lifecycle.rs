@@ -1,12 +1,12 @@
 //! What becomes of a task's state when the task forks or executes a program.
 
-use lsmpc_abi::Presence;
+use lsmpc_abi::{Presence, state::TaskLong};
 use lsmpc_engine::repeat::{Step, repeat};
 
 use crate::{
     atomic,
     exe::{EXE_BYTES, Which, file_path, fill, head, is_filled, store},
-    maps::{Slot, TASK, TASK_LONG},
+    maps::{PARENT_LONG, Slot, TASK, TASK_LONG, TaskStorage},
     read::copy,
     subject::{Task, current, storage, storage_from, tgid},
 };
@@ -87,25 +87,32 @@ pub(crate) fn forked(child: Task, flags: u64) {
     let sibling = flags & (CLONE_THREAD | CLONE_PARENT) != 0;
     // SAFETY: both are map values; the child does not run yet.
     unsafe {
-        let mut long = (*state).exe.long & 1;
+        let own = (*state).exe.long & 1 != 0;
+        let parents = (*state).parent.long & 1 != 0;
+        if own {
+            copy_long(&TASK_LONG, &TASK_LONG, child);
+        }
         if sibling {
-            long |= (*state).parent.long & 1;
-        } else {
-            (*copied).parent_class = (*state).exe_class;
-            let into = (&raw mut (*copied).parent).cast();
-            copy::<0xff>(into, (&raw const (*state).exe) as u64, EXE_BYTES);
-            (*copied).parent.pid = tgid();
-        }
-        if long != 0 {
-            let from = storage(&TASK_LONG, current(), false);
-            if from.is_null() {
-                return;
+            if parents {
+                copy_long(&PARENT_LONG, &PARENT_LONG, child);
             }
-            let into = storage_from(&TASK_LONG, child, from);
-            if !into.is_null() && !sibling {
-                let parent = (&raw mut (*into).parent).cast();
-                copy::<0x1fff>(parent, (&raw const (*from).exe) as u64, 4096);
-            }
+            return;
         }
+        (*copied).parent_class = (*state).exe_class;
+        let into = (&raw mut (*copied).parent).cast();
+        copy::<0xff>(into, (&raw const (*state).exe) as u64, EXE_BYTES);
+        (*copied).parent.pid = tgid();
+        if own {
+            copy_long(&TASK_LONG, &PARENT_LONG, child);
+        }
+    }
+}
+
+/// Gives the child a copy of a long path of the acting task.
+#[inline(always)]
+fn copy_long(from: &TaskStorage<TaskLong>, into: &TaskStorage<TaskLong>, child: Task) {
+    let path = storage(from, current(), false);
+    if !path.is_null() {
+        storage_from(into, child, path);
     }
 }

@@ -35,6 +35,9 @@ pub(crate) static TASK: TaskStorage<TaskState> = TaskStorage::new();
 pub(crate) static TASK_LONG: TaskStorage<TaskLong> = TaskStorage::new();
 
 #[btf_map]
+pub(crate) static PARENT_LONG: TaskStorage<TaskLong> = TaskStorage::new();
+
+#[btf_map]
 static SCRATCH: Array<Slot, { SLOTS_PER_CPU as usize }> = Array::new();
 
 #[btf_map]
