@@ -15,6 +15,8 @@ pub(crate) struct Row {
     pub(crate) append: &'static str,
     pub(crate) lsm: &'static str,
     pub(crate) timeout: Duration,
+    /// Part of every run; else only when its suite is asked for by name.
+    pub(crate) always: bool,
 }
 
 impl Row {
@@ -28,6 +30,7 @@ impl Row {
             append: "",
             lsm: DEFAULT_LSM,
             timeout: Duration::from_secs(300),
+            always: true,
         }
     }
 
@@ -58,6 +61,7 @@ pub(crate) const ROWS: &[Row] = &[
         arguments: &["10000"],
         smp: 2,
         timeout: TEN_MINUTES,
+        always: false,
         ..Row::new("swap")
     },
     Row {
@@ -65,22 +69,26 @@ pub(crate) const ROWS: &[Row] = &[
         arguments: &["10000", "variant-two-lookups"],
         smp: 2,
         timeout: TEN_MINUTES,
+        always: false,
         ..Row::new("swap")
     },
     Row {
         kernels: IN_SHORT,
         arguments: &["1000"],
         smp: 2,
+        always: false,
         ..Row::new("swap")
     },
     Row {
         kernels: IN_FULL,
         timeout: TEN_MINUTES,
+        always: false,
         ..Row::new("kill9")
     },
     Row {
         kernels: IN_SHORT,
         arguments: &["1", "8"],
+        always: false,
         ..Row::new("kill9")
     },
     Row {
@@ -99,10 +107,24 @@ pub(crate) const ROWS: &[Row] = &[
         kernels: IN_SHORT,
         arguments: &["20"],
         append: "preempt=full",
+        always: false,
         ..Row::new("race")
     },
     Row {
+        kernels: &["6.1", "6.12"],
         timeout: TEN_MINUTES,
+        ..Row::new("enforce")
+    },
+    Row {
+        kernels: &["newest"],
+        arguments: &["lifecycle", "fields", "subjects", "rules"],
+        timeout: TEN_MINUTES,
+        ..Row::new("enforce")
+    },
+    Row {
+        kernels: &["newest"],
+        arguments: &["programs", "paths"],
+        always: false,
         ..Row::new("enforce")
     },
     Row::new("events"),
