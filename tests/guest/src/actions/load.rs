@@ -1,6 +1,7 @@
 //! The actor's load: one call made over and over, counted or timed.
 
 use std::ffi::CString;
+use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, Mode, OFlags};
@@ -18,10 +19,27 @@ struct Tally {
     last_errno: i32,
 }
 
+/// Opens a path, or connects to the port of `udp:PORT`.
+fn once(object: &str) -> Result<(), Errno> {
+    let Some(port) = object.strip_prefix("udp:") else {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        return rustix::fs::open(object, flags, Mode::empty()).map(drop);
+    };
+    thread_local! {
+        static SOCKET: Option<UdpSocket> = UdpSocket::bind("127.0.0.1:0").ok();
+    }
+    let port = port.parse().map_err(|_| Errno::INVAL)?;
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    SOCKET.with(|socket| match socket {
+        Some(socket) => rustix::net::connect(socket, &address),
+        None => Err(Errno::BADF),
+    })
+}
+
 impl Tally {
     fn count(&mut self, path: &str) {
-        match rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(_) => self.opened += 1,
+        match once(path) {
+            Ok(()) => self.opened += 1,
             Err(Errno::PERM) => self.refused += 1,
             Err(errno) => {
                 self.other += 1;

@@ -8,9 +8,11 @@
 //! Arguments: `SWAPS` (default 10 000), and `VARIANT` for an object that is
 //! known to mix two policies: then the suite passes if it is caught.
 //!
-//! A denies X and Y2 and audits Y1, B denies X and Y1 and audits Y2: so every
-//! open leaves a record that says which policy decided, and each policy has
-//! outcomes and tables that would be nonsense in the other.
+//! A denies X and Y2 and audits Y1, B denies X and Y1 and audits Y2, once as
+//! files that are opened and once as ports that are connected to. So every call
+//! leaves a record that says which policy decided. The policies differ in size,
+//! and with it in where the tables for ports begin: a decision begun by one and
+//! ended by the other meets tables that make no sense there.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +24,7 @@ use anyhow::{Context as _, Result, ensure};
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::H_EPOCH;
 use lsmpc_abi::state::Counter;
-use lsmpc_runtime::events::{EventItem, EventReader, Text};
+use lsmpc_runtime::events::{EventItem, EventReader, EventRecord, Text, Value};
 use lsmpc_runtime::{ApplyOptions, Runtime};
 use serde_json::json;
 
@@ -35,7 +37,10 @@ use crate::machine;
 
 pub(crate) const SUITE: Suite = Suite { name: "swap", run };
 
-const PATHS: [&str; 3] = ["/t/x", "/t/y1", "/t/y2"];
+/// What is opened and connected to: X, Y1 and Y2, twice.
+const OBJECTS: [&str; 6] = ["/t/x", "/t/y1", "/t/y2", "udp:4001", "udp:4002", "udp:4003"];
+/// Which of them are X.
+const NEVER: [usize; 2] = [0, 3];
 const STOP: &str = "/run/swap-stop";
 /// How many swaps go through the runtime.
 const BY_RUNTIME: u32 = 20;
@@ -47,22 +52,44 @@ const SLOT: &str = "/sys/fs/bpf/lsmpc/maps/POLICY";
 /// How many rules the policies have besides, so that their tables differ.
 const FILLERS: [usize; 2] = [5, 400];
 
-/// What opening each path comes to under each policy.
-const DENIED: [[bool; 3]; 2] = [[true, false, true], [true, true, false]];
+/// What each policy refuses.
+const DENIED: [[bool; 6]; 2] = [
+    [true, false, true, true, false, true],
+    [true, true, false, true, true, false],
+];
 
 fn policy(which: usize) -> String {
     let mut text = String::new();
     for number in 0..FILLERS[which] {
         text += &format!("deny file_open when path == \"/none/{which}/{number}/*.key\"\n");
     }
-    for (path, denied) in PATHS.iter().zip(DENIED[which]) {
+    for (object, denied) in OBJECTS.iter().zip(DENIED[which]) {
         let effect = if denied { "deny" } else { "audit" };
-        text += &format!("{effect} file_open when path == \"{path}\"\n");
+        text += &match object.strip_prefix("udp:") {
+            Some(port) => format!("{effect} socket_connect when port == {port}\n"),
+            None => format!("{effect} file_open when path == \"{object}\"\n"),
+        };
     }
     text
 }
 
-/// What records said: how often per epoch, path, return value and outcome.
+/// Which of the objects a record is about.
+fn object_of(event: &EventRecord) -> Option<usize> {
+    let path = event.texts.iter().find_map(|(field, text)| match text {
+        Text::Known(path) if *field == FieldId::Path => {
+            Some(String::from_utf8_lossy(path).into_owned())
+        }
+        _ => None,
+    });
+    let port = event.values.iter().find_map(|(field, value)| match value {
+        Value::Number(port) if *field == FieldId::Port => Some(format!("udp:{port}")),
+        _ => None,
+    });
+    let name = path.or(port)?;
+    OBJECTS.iter().position(|object| **object == name)
+}
+
+/// What records said: how often per epoch, object, return value and outcome.
 type Said = BTreeMap<(u32, usize, i32, u32), u64>;
 
 /// What the reader collected.
@@ -78,19 +105,10 @@ fn read_events(mut reader: EventReader, stop: &AtomicBool) -> Result<Read> {
     loop {
         match reader.next(Some(Duration::from_millis(200)))? {
             Some(EventItem::Event(event)) => {
-                let path = event
-                    .texts
-                    .iter()
-                    .find_map(|(field, text)| match (field, text) {
-                        (FieldId::Path, Text::Known(path)) => {
-                            PATHS.iter().position(|known| known.as_bytes() == path)
-                        }
-                        _ => None,
-                    })
-                    .unwrap_or(PATHS.len());
+                let object = object_of(&event).unwrap_or(OBJECTS.len());
                 *read
                     .said
-                    .entry((event.epoch, path, event.ret, event.outcome))
+                    .entry((event.epoch, object, event.ret, event.outcome))
                     .or_default() += 1;
             }
             Some(EventItem::Lost(lost)) => read.lost += lost.full + lost.rate + lost.busy,
@@ -105,8 +123,8 @@ fn read_events(mut reader: EventReader, stop: &AtomicBool) -> Result<Read> {
 struct Observed {
     swaps: u32,
     seconds: u64,
-    /// Per path: opened, refused.
-    opens: [(u64, u64); 3],
+    /// Per object: allowed, refused.
+    calls: [(u64, u64); 6],
     read: Read,
     /// Which policy each epoch was.
     epochs: BTreeMap<u32, usize>,
@@ -139,7 +157,8 @@ fn observe(swaps: u32, variant: Option<&str>, report: &mut Report) -> Result<Obs
     let mut loads = Vec::new();
     for name in ["/t/load-one", "/t/load-two"] {
         let mut load = Actor::start(name)?;
-        load.tell(&["loop", STOP, PATHS[0], PATHS[1], PATHS[2]])?;
+        let words: Vec<&str> = ["loop", STOP].into_iter().chain(OBJECTS).collect();
+        load.tell(&words)?;
         loads.push(load);
     }
     let started = Instant::now();
@@ -171,14 +190,14 @@ fn observe(swaps: u32, variant: Option<&str>, report: &mut Report) -> Result<Obs
         }
     }
     fs::write(STOP, "")?;
-    let mut opens = [(0, 0); 3];
+    let mut calls = [(0, 0); 6];
     for load in &mut loads {
         let tallies = load.answer()?.done()?;
-        for (all, tally) in opens
+        for (all, tally) in calls
             .iter_mut()
             .zip(tallies.as_array().into_iter().flatten())
         {
-            ensure!(tally["other"] == 0, "an open failed otherwise: {tally}");
+            ensure!(tally["other"] == 0, "a call failed otherwise: {tally}");
             all.0 += tally["opened"].as_u64().unwrap_or(0);
             all.1 += tally["refused"].as_u64().unwrap_or(0);
         }
@@ -191,30 +210,33 @@ fn observe(swaps: u32, variant: Option<&str>, report: &mut Report) -> Result<Obs
     let observed = Observed {
         swaps: done,
         seconds: started.elapsed().as_secs(),
-        opens,
+        calls,
         read,
         epochs,
         faults: runtime.counters()?.get(Counter::Fault) - faults,
         links_changed: bpf::lsm_links()? != links,
     };
     report.say(&format!(
-        "{} swaps in {} s; opened and refused: X {:?}, Y1 {:?}, Y2 {:?}; {} records, {} lost",
+        "{} swaps in {} s; {} records, {} lost; allowed and refused:",
         observed.swaps,
         observed.seconds,
-        observed.opens[0],
-        observed.opens[1],
-        observed.opens[2],
         observed.read.said.values().sum::<u64>(),
         observed.read.lost,
     ));
+    for (object, (allowed, refused)) in OBJECTS.iter().zip(observed.calls) {
+        report.say(&format!("  {object:<9} {allowed:>8} {refused:>8}"));
+    }
     Ok(observed)
 }
 
 /// Everything that no single policy explains.
 fn unexplained(observed: &Observed) -> Vec<String> {
     let mut problems = Vec::new();
-    if observed.opens[0].0 > 0 {
-        problems.push(format!("X was opened {} times", observed.opens[0].0));
+    for never in NEVER {
+        let (allowed, _) = observed.calls[never];
+        if allowed > 0 {
+            problems.push(format!("{} was allowed {allowed} times", OBJECTS[never]));
+        }
     }
     if observed.faults > 0 {
         problems.push(format!(
@@ -225,23 +247,23 @@ fn unexplained(observed: &Observed) -> Vec<String> {
     if observed.read.damaged > 0 {
         problems.push(format!("{} records made no sense", observed.read.damaged));
     }
-    // The outcome that each policy has for each path, as first seen.
+    // The outcome that each policy has for each object, as first seen.
     let mut outcomes = BTreeMap::new();
-    for (&(epoch, path, ret, outcome), &times) in &observed.read.said {
-        let name = PATHS.get(path).copied().unwrap_or("another path");
+    for (&(epoch, object, ret, outcome), &times) in &observed.read.said {
+        let name = OBJECTS.get(object).copied().unwrap_or("another object");
         let Some(&which) = observed.epochs.get(&epoch) else {
             problems.push(format!("{times} records are of the unknown epoch {epoch}"));
             continue;
         };
         let expected = DENIED[which]
-            .get(path)
+            .get(object)
             .map(|&denied| if denied { -libc::EPERM } else { 0 });
         if expected != Some(ret) {
             problems.push(format!(
                 "{times} times policy {which} returned {ret} for {name}"
             ));
         }
-        let known = *outcomes.entry((which, path)).or_insert(outcome);
+        let known = *outcomes.entry((which, object)).or_insert(outcome);
         if known != outcome {
             problems.push(format!(
                 "policy {which} decided {name} by outcomes {known} and {outcome}"
@@ -255,7 +277,7 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     let swaps: u32 = arguments.first().map_or(Ok(10_000), |word| word.parse())?;
     let variant = arguments.get(1).map(String::as_str);
     fs::create_dir_all("/t")?;
-    for path in PATHS {
+    for path in OBJECTS.iter().filter(|object| object.starts_with('/')) {
         fs::write(path, "x")?;
     }
     let observed = observe(swaps, variant, report)?;
@@ -266,8 +288,8 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         "variant": variant,
         "swaps": observed.swaps,
         "seconds": observed.seconds,
-        "opened": observed.opens.map(|(opened, _)| opened),
-        "refused": observed.opens.map(|(_, refused)| refused),
+        "allowed": observed.calls.map(|(allowed, _)| allowed),
+        "refused": observed.calls.map(|(_, refused)| refused),
         "records": observed.read.said.values().sum::<u64>(),
         "lost": observed.read.lost,
         "unexplained": problems.len(),
@@ -286,11 +308,13 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
             Ok(())
         });
         report.test("swap::load_was_real", || {
-            let [x, y1, y2] = observed.opens;
-            ensure!(
-                x.1 > 0 && y1.0 > 0 && y1.1 > 0 && y2.0 > 0 && y2.1 > 0,
-                "X {x:?}, Y1 {y1:?}, Y2 {y2:?}"
-            );
+            for (number, calls) in observed.calls.iter().enumerate() {
+                ensure!(
+                    calls.1 > 0 && (calls.0 > 0) != NEVER.contains(&number),
+                    "{}: {calls:?}",
+                    OBJECTS[number]
+                );
+            }
             ensure!(!observed.read.said.is_empty(), "no records");
             Ok(())
         });
