@@ -110,9 +110,9 @@ fn deny() -> Result<bool> {
         command
             .arg("--manifest-path")
             .arg(manifest)
-            .args(["check", "--config"]);
-        command
+            .arg("--config")
             .arg(repository::root().join("deny.toml"))
+            .args(["--workspace", "check"])
             .args(&checks);
         all &= process::shown_on_terminal(&mut command)?;
     }
