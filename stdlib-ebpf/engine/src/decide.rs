@@ -3,8 +3,8 @@
 use lsmpc_abi::{
     CLASS_UNKNOWN,
     image::{
-        H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, HOOK_ENTRY_SIZE, MAX_STEPS, NODE_BITS, OUTCOME_ALLOW,
-        OUTCOME_SIZE, REF_TERMINAL, is_terminal,
+        H_EPOCH, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, HOOK_ENTRY_SIZE, MAX_STEPS, NODE_BITS,
+        OUTCOME_ALLOW, OUTCOME_SIZE, REF_TERMINAL, is_terminal,
     },
 };
 
@@ -64,6 +64,17 @@ pub fn root<M: Memory>(memory: &M, hook: u16) -> Result<u32, Fault> {
         memory,
         H_HOOKS as u32 + u32::from(hook) * HOOK_ENTRY_SIZE as u32,
     )
+}
+
+/// The image's epoch and the ref where `hook`'s evaluation starts.
+///
+/// # Errors
+/// [`Fault::Page`] if there is no image.
+#[inline(always)]
+pub fn begin<M: Memory>(memory: &M, hook: u16) -> Result<(u32, u32), Fault> {
+    let header = page_of(memory, 0)?;
+    let root = H_HOOKS as u32 + u32::from(hook) * HOOK_ENTRY_SIZE as u32;
+    Ok((page_u32(header, H_EPOCH as u32), page_u32(header, root)))
 }
 
 /// The number of the event's outcome at `hook`.

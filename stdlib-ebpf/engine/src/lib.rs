@@ -51,7 +51,9 @@ pub mod report;
 mod text;
 mod work;
 
-pub use decide::{Outcome, Source, decide, decide_from, decide_unknown, gate, outcome, root};
+pub use decide::{
+    Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
+};
 pub use memory::{Memory, u32_at, u64_at};
 pub use work::{TEXT_BYTES, Work};
 

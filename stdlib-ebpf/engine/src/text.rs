@@ -95,13 +95,39 @@ extern "C" fn lsmpc_component(work: *mut Work) -> u64 {
 #[inline(always)]
 fn find_component(work: &mut Work) {
     work.length = 0;
-    repeat(4096 / SCAN + 1, &mut Scan { work });
+    if scan(work) {
+        repeat(4096 / SCAN, &mut Scan { work });
+    }
     if work.length <= NAME_MAX_BYTES as u32 {
         edges::hash_component(work);
     }
 }
 
-/// Finds the end of the component at `position`: its length in `length`.
+/// Looks for the component's end in the next bytes: adds to its length; whether
+/// it goes on.
+#[inline(always)]
+fn scan(work: &mut Work) -> bool {
+    let base = work.position.wrapping_add(work.length);
+    let left = work.end.wrapping_sub(base);
+    let mut found = SCAN;
+    let mut word = 0;
+    while word < SCAN / 8 {
+        let marks = slashes(text_u64(&work.text, base, word));
+        if marks != 0 {
+            found = word * 8 + first_marked(marks);
+            break;
+        }
+        word += 1;
+    }
+    let (length, more) = if found < left {
+        (found, found == SCAN)
+    } else {
+        (left, false)
+    };
+    work.length = work.length.wrapping_add(length);
+    more
+}
+
 struct Scan<'w> {
     work: &'w mut Work,
 }
@@ -109,25 +135,6 @@ struct Scan<'w> {
 impl Step for Scan<'_> {
     #[inline(always)]
     fn step(&mut self) -> bool {
-        let work = &mut *self.work;
-        let base = work.position.wrapping_add(work.length);
-        let left = work.end.wrapping_sub(base);
-        let mut found = SCAN;
-        let mut word = 0;
-        while word < SCAN / 8 {
-            let marks = slashes(text_u64(&work.text, base, word));
-            if marks != 0 {
-                found = word * 8 + first_marked(marks);
-                break;
-            }
-            word += 1;
-        }
-        let (length, more) = if found < left {
-            (found, found == SCAN)
-        } else {
-            (left, false)
-        };
-        work.length = work.length.wrapping_add(length);
-        more
+        scan(self.work)
     }
 }

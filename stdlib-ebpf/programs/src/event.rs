@@ -12,7 +12,7 @@ use lsmpc_abi::{
     },
     state::Counter,
 };
-use lsmpc_engine::{Fault, Source, Work, decide_from, decide_unknown, gate, outcome, root};
+use lsmpc_engine::{Fault, Source, Work, begin, decide_from, decide_unknown, gate, outcome};
 
 use crate::{
     exe::{self, Which},
@@ -217,11 +217,13 @@ pub(crate) fn decide_by<O: Functions, const ARGUMENTS: usize>(
     ctx: &LsmContext,
     arrange: impl Fn(&mut Slot),
 ) -> i32 {
-    let start = root(image, O::HOOK as u16);
-    if start == Ok(REF_TERMINAL | OUTCOME_ALLOW) {
+    let begun = begin(image, O::HOOK as u16);
+    if let Ok((_, start)) = begun
+        && start == REF_TERMINAL | OUTCOME_ALLOW
+    {
         return 0;
     }
-    let ret = match evaluate::<O, ARGUMENTS>(image, start, ctx, arrange) {
+    let ret = match evaluate::<O, ARGUMENTS>(image, begun, ctx, arrange) {
         Ok(ret) => ret,
         Err(_) => {
             count(Counter::Fault);
@@ -234,7 +236,7 @@ pub(crate) fn decide_by<O: Functions, const ARGUMENTS: usize>(
 #[inline(always)]
 fn evaluate<O: Functions, const ARGUMENTS: usize>(
     image: &Image,
-    start: Result<u32, Fault>,
+    begun: Result<(u32, u32), Fault>,
     ctx: &LsmContext,
     arrange: impl Fn(&mut Slot),
 ) -> Result<i32, Fault> {
@@ -243,16 +245,9 @@ fn evaluate<O: Functions, const ARGUMENTS: usize>(
     } else {
         core::ptr::null_mut()
     };
-    #[cfg(feature = "variant-two-lookups")]
-    let other = Image::current().ok_or(Fault::Page)?;
-    #[cfg(feature = "variant-two-lookups")]
-    let image = {
-        let _ = image;
-        &other
-    };
-    let epoch = image.epoch()?;
+    let (epoch, start) = begun?;
     // What the subject alone decides needs no buffer.
-    let start = gate(image, start?, |field| {
+    let start = gate(image, start, |field| {
         cached_class::<O>(field, epoch, target)
     })?;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
@@ -273,9 +268,32 @@ fn evaluate<O: Functions, const ARGUMENTS: usize>(
         object: PhantomData,
     };
     let decided = decide_from(image, start, &mut event);
+    #[cfg(feature = "variant-two-lookups")]
+    let (image, decided) = &again(image, &mut event, decided);
+    #[cfg(feature = "variant-two-lookups")]
+    let decided = *decided;
     let ret = decided.and_then(|number| conclude::<O>(image, &event, number));
     release_slot(slot);
     ret
+}
+
+/// What the broken variant does: the decision is one image's, its outcome the one
+/// of whatever image is in force by then.
+#[cfg(feature = "variant-two-lookups")]
+#[inline(always)]
+fn again<O: Object>(
+    image: &Image,
+    event: &mut Event<O>,
+    decided: Result<u32, Fault>,
+) -> (Image, Result<u32, Fault>) {
+    let Some(other) = Image::current() else {
+        return (*image, decided);
+    };
+    match begin(&other, O::HOOK as u16) {
+        Ok((epoch, _)) => event.epoch = epoch,
+        Err(fault) => return (other, Err(fault)),
+    }
+    (other, decided)
 }
 
 /// The verdict where no buffer is free: whatever was not looked at is unknown.

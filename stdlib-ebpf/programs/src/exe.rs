@@ -83,8 +83,8 @@ fn live(slot: *mut Slot, task: u64) -> Presence {
 
 #[inline(always)]
 pub(crate) fn file_path(slot: *mut Slot, file: u64) -> Presence {
-    let file = OpenFile(file);
-    if resolve(slot, file.dentry(), file.mnt()) {
+    let (dentry, mnt) = OpenFile(file).place();
+    if resolve(slot, dentry, mnt) {
         Presence::Known
     } else {
         Presence::Unknown

@@ -18,8 +18,9 @@ use crate::{
 /// Something with a place in the tree. Addresses are 0 where they cannot be read.
 pub(crate) trait Located {
     fn dentry(&self) -> u64;
-    fn mnt(&self) -> u64;
     fn inode(&self) -> u64;
+    /// Dentry and mount.
+    fn place(&self) -> (u64, u64);
 }
 
 /// A `struct file`.
@@ -33,8 +34,19 @@ impl Located for OpenFile {
     }
 
     #[inline(always)]
-    fn mnt(&self) -> u64 {
-        pointer(self.0 + OFF_FILE_PATH.get() + OFF_PATH_MNT.get())
+    fn place(&self) -> (u64, u64) {
+        let path = self.0 + OFF_FILE_PATH.get();
+        // As it has been on every kernel so far: one read instead of two.
+        if OFF_PATH_MNT.get() == 0 && OFF_PATH_DENTRY.get() == 8 {
+            return match read::<[u64; 2]>(path) {
+                Some([mnt, dentry]) => (dentry, mnt),
+                None => (0, 0),
+            };
+        }
+        (
+            pointer(path + OFF_PATH_DENTRY.get()),
+            pointer(path + OFF_PATH_MNT.get()),
+        )
     }
 
     #[inline(always)]
@@ -57,8 +69,8 @@ impl Located for Entry {
     }
 
     #[inline(always)]
-    fn mnt(&self) -> u64 {
-        pointer(self.directory + OFF_PATH_MNT.get())
+    fn place(&self) -> (u64, u64) {
+        (self.dentry, pointer(self.directory + OFF_PATH_MNT.get()))
     }
 
     #[inline(always)]
@@ -137,7 +149,10 @@ fn mode(inode: u64) -> Option<u16> {
 #[inline(always)]
 pub(crate) fn text<L: Located>(file: &L, field: u8, slot: *mut Slot) -> Presence {
     let known = match field {
-        PATH => resolve(slot, file.dentry(), file.mnt()),
+        PATH => {
+            let (dentry, mnt) = file.place();
+            resolve(slot, dentry, mnt)
+        }
         FS => {
             let block = pointer(file.dentry() + OFF_DENTRY_SB.get());
             let kind = pointer(block + OFF_SB_TYPE.get());

@@ -3,8 +3,7 @@
 use core::{ffi::c_void, ptr};
 
 use aya_ebpf::helpers::bpf_map_lookup_elem;
-use lsmpc_abi::image::H_EPOCH;
-use lsmpc_engine::{Fault, Memory, u32_at};
+use lsmpc_engine::Memory;
 
 use crate::maps::{POLICY, Page};
 
@@ -20,12 +19,6 @@ impl Image {
         POLICY
             .get(0)
             .map(|inner| Self(ptr::from_ref(inner).cast_mut().cast()))
-    }
-
-    /// The number of this load of the policy.
-    #[inline(always)]
-    pub(crate) fn epoch(&self) -> Result<u32, Fault> {
-        u32_at(self, H_EPOCH as u32)
     }
 }
 

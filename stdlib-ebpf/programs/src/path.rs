@@ -30,8 +30,10 @@ const TRIES: u32 = 32;
 /// The text ends here; it is written from its end to its start.
 const END: u32 = 4096;
 
-/// Bytes read of each dentry at once: up to and with its name.
-const PREFIX: usize = 64;
+/// Bytes read of each dentry at once: up to and with a name that is kept inside.
+const PREFIX: usize = 96;
+/// Longest name that is copied from there.
+const SHORT: u32 = 40;
 
 const RUNNING: u32 = 0;
 const DONE: u32 = 1;
@@ -66,6 +68,9 @@ pub(crate) struct Walk {
     /// Where the text begins so far.
     position: u32,
     status: u32,
+    /// Whether a mount has been left, and `mount_lock` before.
+    crossed: u32,
+    mounts: u32,
 }
 
 /// Puts the path of `dentry`, seen through the mount `mnt`, into the slot's text
@@ -103,19 +108,15 @@ extern "C" fn lsmpc_walk(slot: *mut Slot) -> u64 {
     1
 }
 
-/// The state of the two locks that guard a whole path; odd in a half: changing.
+/// The state of a lock of the kernel that counts its changes; odd: changing. Of a
+/// lock whose address is not known always 0.
 #[inline(always)]
-fn sequences() -> u64 {
-    let mut sum = 0;
-    let address = globals::rename_lock();
-    if address != 0 {
-        sum = u64::from(read::<u32>(address).unwrap_or(0));
+fn sequence(address: u64) -> u32 {
+    if address == 0 {
+        0
+    } else {
+        read(address).unwrap_or(1)
     }
-    let address = globals::mount_lock();
-    if address != 0 {
-        sum |= u64::from(read::<u32>(address).unwrap_or(0)) << 32;
-    }
-    sum
 }
 
 /// One try at a whole path.
@@ -126,8 +127,8 @@ struct Try {
 impl Step for Try {
     #[inline(always)]
     fn step(&mut self) -> bool {
-        let before = sequences();
-        if before & 0x1_0000_0001 != 0 {
+        let renames = sequence(globals::rename_lock());
+        if renames & 1 != 0 {
             return true;
         }
         // SAFETY: the slot is claimed by this event.
@@ -136,6 +137,7 @@ impl Step for Try {
         walk.mnt = walk.first_mnt;
         walk.root = pointer(walk.mnt + OFF_VFSMOUNT_ROOT.get());
         walk.position = END;
+        walk.crossed = 0;
         walk.status = RUNNING;
         if walk.root == 0 {
             walk.status = UNKNOWN;
@@ -143,23 +145,27 @@ impl Step for Try {
         }
         repeat(STEPS, &mut Ascend { slot: self.slot });
         // SAFETY: as above.
-        let status = unsafe { &mut (*self.slot).walk.status };
-        if *status == RUNNING {
-            *status = UNKNOWN;
+        let walk = unsafe { &mut (*self.slot).walk };
+        if walk.status == RUNNING {
+            walk.status = UNKNOWN;
         }
         // Here and not in the loop: no more than eight calls may be nested.
-        if *status == PATHLESS {
-            *status = if pathless(self.slot) != 0 {
+        if walk.status == PATHLESS {
+            walk.status = if pathless(self.slot) != 0 {
                 DONE
             } else {
                 UNKNOWN
             };
         }
-        if sequences() == before {
-            return false;
+        // SAFETY: as above.
+        let walk = unsafe { &mut (*self.slot).walk };
+        let changed = sequence(globals::rename_lock()) != renames
+            || (walk.crossed != 0
+                && (walk.mounts & 1 != 0 || sequence(globals::mount_lock()) != walk.mounts));
+        if changed {
+            walk.status = UNKNOWN;
         }
-        *status = UNKNOWN;
-        true
+        changed
     }
 }
 
@@ -204,14 +210,30 @@ impl Step for Ascend {
         if length > 255 || length == 0 || position < length + 2 || position > END {
             return false;
         }
-        let start = bound::<0xfff>(u64::from(position - length)) as usize;
-        // SAFETY: at most 4095 + 255 bytes into the buffer.
-        if !unsafe { copy::<0xff>(slot.work.text.as_mut_ptr().add(start), name, length) } {
-            return false;
+        let inline = name.wrapping_sub(dentry);
+        if length <= SHORT && inline <= (PREFIX as u32 - SHORT).into() && position >= SHORT + 8 {
+            // SAFETY: the name ends inside the prefix, and a word before its
+            // start is in both buffers.
+            unsafe {
+                let from = prefix.add(bound::<0x3f>(inline) as usize + length as usize);
+                let into = slot.work.text.as_mut_ptr();
+                let into = into.add(bound::<0xfff>(u64::from(position - SHORT)) as usize);
+                short_name(into.add(SHORT as usize), from, length);
+            }
+        } else {
+            let start = bound::<0xfff>(u64::from(position - length)) as usize;
+            // SAFETY: at most 4095 + 255 bytes into the buffer.
+            if !unsafe { copy::<0xff>(slot.work.text.as_mut_ptr().add(start), name, length) } {
+                return false;
+            }
         }
         walk.status = RUNNING;
-        if sequence & 1 != 0 || read::<u32>(dentry + OFF_DENTRY_SEQ.get()) != Some(sequence) {
-            // Being renamed: the same dentry again.
+        // Names and parents change under `rename_lock` only. Where its address is
+        // not known, the dentry's own count at least keeps the two together.
+        if globals::rename_lock() == 0
+            && (sequence & 1 != 0 || read::<u32>(dentry + OFF_DENTRY_SEQ.get()) != Some(sequence))
+        {
+            // The same dentry again.
             return true;
         }
         let start = bound::<0xfff>(u64::from(position - length - 1)) as usize;
@@ -241,6 +263,15 @@ fn cross(slot: &mut Slot) -> bool {
         walk.status = DONE;
         return false;
     }
+    let mut parent = parent;
+    if walk.crossed == 0 {
+        walk.crossed = 1;
+        walk.mounts = sequence(globals::mount_lock());
+        parent = pointer(mount + OFF_MOUNT_PARENT.get());
+        if parent == 0 {
+            return false;
+        }
+    }
     walk.dentry = pointer(mount + OFF_MOUNT_MOUNTPOINT.get());
     walk.mnt = parent + OFF_MOUNT_MNT.get();
     walk.root = pointer(walk.mnt + OFF_VFSMOUNT_ROOT.get());
@@ -249,6 +280,37 @@ fn cross(slot: &mut Slot) -> bool {
     }
     walk.status = RUNNING;
     true
+}
+
+/// Copies a name of up to [`SHORT`] bytes by words, its last one first. What comes
+/// before the name is overwritten; what comes after it is not.
+///
+/// # Safety
+/// `SHORT` bytes before `into` must be writable, and before `from` readable.
+#[inline(always)]
+unsafe fn short_name(into: *mut u8, from: *const u8, length: u32) {
+    macro_rules! word {
+        ($offset:literal) => {
+            if length <= $offset - 8 {
+                return;
+            }
+            // VERIFIER: LLVM would split unaligned accesses into bytes.
+            // SAFETY: the caller's.
+            unsafe {
+                core::arch::asm!(
+                    "{0} = *(u64 *)({1} - {3})",
+                    "*(u64 *)({2} - {3}) = {0}",
+                    out(reg) _, in(reg) from, in(reg) into, const $offset,
+                    options(nostack),
+                );
+            }
+        };
+    }
+    word!(8);
+    word!(16);
+    word!(24);
+    word!(32);
+    word!(40);
 }
 
 /// A member of the dentry's first bytes.
@@ -378,8 +440,8 @@ impl Backwards<'_> {
     #[inline(always)]
     fn string(&mut self, address: u64) -> u64 {
         let prefix = self.slot.walk.prefix.as_mut_ptr();
-        // SAFETY: the buffer has `PREFIX` bytes.
-        let Some(length) = (unsafe { copy_string(prefix, address, PREFIX as u32) }) else {
+        // SAFETY: the buffer has more than 64 bytes.
+        let Some(length) = (unsafe { copy_string(prefix, address, 64) }) else {
             return 0;
         };
         let length = length & 0x3f;
