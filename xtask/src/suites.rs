@@ -60,6 +60,7 @@ pub(crate) const ROWS: &[Row] = &[
         kernels: IN_FULL,
         arguments: &["10000"],
         smp: 2,
+        append: "preempt=full",
         timeout: TEN_MINUTES,
         always: false,
         ..Row::new("swap")
@@ -68,6 +69,7 @@ pub(crate) const ROWS: &[Row] = &[
         kernels: IN_FULL,
         arguments: &["10000", "variant-two-lookups"],
         smp: 2,
+        append: "preempt=full",
         timeout: TEN_MINUTES,
         always: false,
         ..Row::new("swap")

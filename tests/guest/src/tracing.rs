@@ -17,13 +17,46 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// Whether the call can change what another process sees of the state in
-    /// the kernel or on a file system.
+    /// Whether the call takes part in changing state that outlives the
+    /// program, be it by looking at it.
     pub(crate) fn matters(self) -> bool {
-        [
-            libc::SYS_bpf,
-            libc::SYS_open,
-            libc::SYS_openat,
+        self.changes()
+            || [
+                libc::SYS_bpf,
+                libc::SYS_open,
+                libc::SYS_openat,
+                libc::SYS_flock,
+                libc::SYS_fcntl,
+                libc::SYS_exit_group,
+            ]
+            .contains(&self.number)
+    }
+
+    /// Whether others can see a difference after the call, even when the
+    /// program is killed then. What only makes a descriptor is not among them,
+    /// unless that attaches something.
+    pub(crate) fn changes(self) -> bool {
+        const MAP_UPDATE_ELEM: u64 = 2;
+        const MAP_DELETE_ELEM: u64 = 3;
+        const OBJ_PIN: u64 = 6;
+        const RAW_TRACEPOINT_OPEN: u64 = 17;
+        const MAP_FREEZE: u64 = 22;
+        const MAP_UPDATE_BATCH: u64 = 26;
+        const LINK_CREATE: u64 = 28;
+        const LINK_UPDATE: u64 = 29;
+        const LINK_DETACH: u64 = 34;
+        const COMMANDS: [u64; 9] = [
+            MAP_UPDATE_ELEM,
+            MAP_DELETE_ELEM,
+            OBJ_PIN,
+            RAW_TRACEPOINT_OPEN,
+            MAP_FREEZE,
+            MAP_UPDATE_BATCH,
+            LINK_CREATE,
+            LINK_UPDATE,
+            LINK_DETACH,
+        ];
+        const CALLS: [libc::c_long; 16] = [
             libc::SYS_rename,
             libc::SYS_renameat,
             libc::SYS_renameat2,
@@ -32,16 +65,20 @@ impl Call {
             libc::SYS_rmdir,
             libc::SYS_mkdir,
             libc::SYS_mkdirat,
-            libc::SYS_flock,
-            libc::SYS_fcntl,
-            libc::SYS_fsync,
-            libc::SYS_ftruncate,
+            libc::SYS_link,
             libc::SYS_linkat,
+            libc::SYS_symlink,
             libc::SYS_symlinkat,
+            libc::SYS_ftruncate,
+            libc::SYS_creat,
             libc::SYS_mount,
-            libc::SYS_exit_group,
-        ]
-        .contains(&self.number)
+            libc::SYS_umount2,
+        ];
+        if self.number == libc::SYS_bpf {
+            COMMANDS.contains(&self.first)
+        } else {
+            CALLS.contains(&self.number)
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //! another. Whatever the moment, what is enforced is exactly the old policy or
 //! exactly the new one, and the next command puts things right.
 //!
-//! Arguments: `KEEP,OUT-OF` tests so many of so many kill points (default: all
-//! of them); points are taken before every system call that can change what
-//! others see, and before the program's end.
+//! A kill point is the moment after one of the calls that others can see the
+//! effect of (pins, attachments, updates of maps, directories), and the moment
+//! before the first; killed anywhere between two of them, a program leaves the
+//! same behind. Arguments: `KEEP,OUT-OF` tests so many of so many points
+//! (default: all of them).
 
 use std::fs;
 use std::time::Instant;
@@ -89,10 +91,8 @@ impl Change {
 
 /// Tries what the policies are about.
 fn probe(actor: &mut Actor) -> Result<Enforced> {
-    for path in ["/t/a", "/t/b", "/t/u"] {
-        if !fs::exists(path)? {
-            fs::write(path, "x")?;
-        }
+    if !fs::exists("/t/u")? {
+        fs::write("/t/u", "x")?;
     }
     let mut refused = |request: &[&str]| -> Result<bool> {
         match actor.ask(request)? {
@@ -110,36 +110,36 @@ fn probe(actor: &mut Actor) -> Result<Enforced> {
     })
 }
 
-/// Runs the command and kills it before the call number `point` of those that
-/// matter; what was killed, or `None` if it ended before.
-fn kill_at(command: &[String], point: usize) -> Result<Option<i64>> {
+/// Runs the command and kills it once it has made so many calls that change
+/// something; what it was about to call then, or `None` if it ended before.
+fn kill_after(command: &[String], changes: usize) -> Result<Option<i64>> {
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let mut traced = Traced::start(LSMPC, &words)?;
-    let mut seen = 0;
-    let mut last = 0;
+    let mut made = 0;
+    let mut next = 0;
     let end = traced.run(|call| {
-        if !call.matters() {
-            return Decision::Go;
+        next = call.number;
+        // Killed when it enters the call after: all it asked for is done.
+        if made == changes {
+            return Decision::Kill;
         }
-        seen += 1;
-        last = call.number;
-        if seen > point {
-            Decision::Kill
-        } else {
-            Decision::Go
-        }
+        made += usize::from(call.changes());
+        Decision::Go
     })?;
-    Ok((end == End::Killed).then_some(last))
+    Ok((end == End::Killed).then_some(next))
 }
 
-/// How many calls that matter the command makes.
-fn count_calls(change: &Change) -> Result<usize> {
+/// How many calls the command makes that change something, that take part in
+/// it, and in all.
+fn count_calls(change: &Change) -> Result<[usize; 3]> {
     let command = change.command()?;
     let words: Vec<&str> = command.iter().map(String::as_str).collect();
     let mut traced = Traced::start(LSMPC, &words)?;
-    let mut calls = 0;
+    let mut calls = [0; 3];
     let end = traced.run(|call| {
-        calls += usize::from(call.matters());
+        calls[0] += usize::from(call.changes());
+        calls[1] += usize::from(call.matters());
+        calls[2] += 1;
         Decision::Go
     })?;
     ensure!(
@@ -162,7 +162,7 @@ fn one_point(change: &Change, actor: &mut Actor, point: usize, found: &mut Found
     change.set_up().context("setting up")?;
     let before = probe(actor)?;
     ensure!(before == old, "before: {before:?}, not {old:?}");
-    let Some(call) = kill_at(&change.command()?, point)? else {
+    let Some(call) = kill_after(&change.command()?, point)? else {
         return Ok(false);
     };
     let after = probe(actor)?;
@@ -204,15 +204,15 @@ fn one_change(
 ) -> Result<()> {
     let started = Instant::now();
     change.set_up()?;
-    let calls = count_calls(change)?;
+    let [changes, calls, all] = count_calls(change)?;
     let mut found = Found::default();
     let mut tested = 0;
-    for point in 0..calls {
+    for point in 0..=changes {
         if point * keep % out_of >= keep {
             continue;
         }
         let went_on = one_point(change, actor, point, &mut found)
-            .with_context(|| format!("kill point {point} of {calls}"))?;
+            .with_context(|| format!("kill point {point} of {changes}"))?;
         if !went_on {
             break;
         }
@@ -220,7 +220,7 @@ fn one_change(
     }
     ensure!(found.old > 0, "the old policy was never found in force");
     report.say(&format!(
-        "{}: killed at {tested} of {calls} system calls that matter: {} times the old policy, {} times the new one; {} s",
+        "{}: {all} system calls, {changes} of them change something; killed at {tested} points: {} times the old policy in force, {} times the new one; {} s",
         change.name,
         found.old,
         found.new,
@@ -231,7 +231,9 @@ fn one_change(
         "kernel": machine::release(),
         "change": change.name,
         "points": tested,
-        "calls": calls,
+        "calls": all,
+        "calls_that_take_part": calls,
+        "calls_that_change": changes,
         "old": found.old,
         "new": found.new,
     }))
@@ -244,6 +246,9 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         _ => bail!("arguments: KEEP,OUT-OF"),
     };
     fs::create_dir_all("/t")?;
+    for path in ["/t/a", "/t/b", "/t/u"] {
+        fs::write(path, "x")?;
+    }
     let mut actor = Actor::start("/t/actor")?;
     for change in changes() {
         let result = one_change(report, &change, &mut actor, share);
