@@ -113,20 +113,7 @@ pub(crate) const ROWS: &[Row] = &[
         ..Row::new("race")
     },
     Row {
-        kernels: &["6.1", "6.12"],
         timeout: TEN_MINUTES,
-        ..Row::new("enforce")
-    },
-    Row {
-        kernels: &["newest"],
-        arguments: &["lifecycle", "fields", "subjects", "rules"],
-        timeout: TEN_MINUTES,
-        ..Row::new("enforce")
-    },
-    Row {
-        kernels: &["newest"],
-        arguments: &["programs", "paths"],
-        always: false,
         ..Row::new("enforce")
     },
     Row::new("events"),
