@@ -34,10 +34,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "every hook that came later is also LSMP1008: check::tests::kernels",
     ),
     (
-        "LSMP1033",
-        "every scope is also LSMP1008: check::tests::scopes",
-    ),
-    (
         "LSMP1034",
         "every test is also LSMP1008: check::tests::bindings",
     ),

@@ -70,7 +70,7 @@ impl Check {
     }
 }
 
-/// `ok: 12 rules, 3 hooks, 20 KiB image` or `2 errors, 1 warning`.
+/// `ok: 12 rules, 1 scope, 3 hooks, 20 KiB image` or `2 errors, 1 warning`.
 fn summary(policy: &Policy, deny_warnings: bool, color: bool) -> String {
     let tally = Tally::of(&policy.diagnostics);
     if deny_warnings && tally.errors == 0 && tally.warnings != 0 {
@@ -80,10 +80,14 @@ fn summary(policy: &Policy, deny_warnings: bool, color: bool) -> String {
     let Some(stats) = policy.stats().filter(|_| tally.errors == 0) else {
         return paint(color, Style::Red, tally.text());
     };
+    let mut parts = vec![text::count(stats.rules, "rule")];
+    if stats.scopes != 0 {
+        parts.push(text::count(stats.scopes, "scope"));
+    }
     let mut line = format!(
         "{}: {}, {}, {} image",
         paint(color, Style::Green, "ok"),
-        text::count(stats.rules, "rule"),
+        parts.join(", "),
         text::count(stats.hooks.len(), "hook"),
         text::bytes(stats.bytes),
     );

@@ -48,6 +48,46 @@ fn eval_from_standard_input_goes_on_after_bad_lines() {
     snapshot!("eval-bad-lines", shown(&child.wait_with_output().unwrap()));
 }
 
+const SCOPES: &str = r#"default deny socket_connect
+on_error allow file_open
+@id("https") allow socket_connect when port == 443
+scope web when exe == "/usr/sbin/nginx" {
+  default deny socket_connect, bprm_check_security
+  on_error allow bprm_check_security
+  @id("inside") allow socket_connect when addr == "10.0.0.0/8"
+  @id("shadow") deny file_open when path == "/etc/shadow"
+}
+"#;
+
+const SCOPE_EVENTS: &str = r#"{"hook":"socket_connect","exe":"/usr/sbin/nginx","port":443,"addr":"10.1.1.1"}
+{"hook":"socket_connect","exe":"/usr/sbin/nginx","port":443,"addr":"11.1.1.1"}
+{"hook":"socket_connect","exe":"/usr/sbin/nginx","port":80,"addr":"11.1.1.1"}
+{"hook":"socket_connect","exe":"/usr/bin/curl","port":443,"addr":"11.1.1.1"}
+{"hook":"socket_connect","port":443,"addr":"11.1.1.1"}
+{"hook":"bprm_check_security","exe":"/usr/sbin/nginx","path":"/bin/sh"}
+{"hook":"bprm_check_security","path":"/bin/sh"}
+{"hook":"file_open","exe":"/usr/sbin/nginx"}
+{"hook":"file_open","exe":"/usr/sbin/nginx","path":"/etc/shadow"}
+{"hook":"file_open","exe":"/usr/bin/cat","path":"/etc/shadow"}
+"#;
+
+#[test]
+fn eval_of_scopes() {
+    let place = Place::new();
+    place.write("scopes.lsmp", SCOPES);
+    place.write("scopes.jsonl", SCOPE_EVENTS);
+    let events = ["--events", "scopes.jsonl"];
+    let tables = place.shown(&[&["eval", "scopes.lsmp"][..], &events].concat());
+    snapshot!("eval-scopes", &tables);
+    let reference = ["eval", "--engine", "reference", "scopes.lsmp"];
+    assert_eq!(tables, place.shown(&[&reference[..], &events].concat()));
+    assert!(
+        place
+            .shown(&["check", "scopes.lsmp"])
+            .contains("ok: 5 rules, 1 scope, 3 hooks")
+    );
+}
+
 #[test]
 fn eval_refuses() {
     let place = Place::new();

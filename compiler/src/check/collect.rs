@@ -27,7 +27,7 @@ impl<'a> Checker<'a> {
                 StatementKind::OnError(on_error) => self.on_error(on_error, 0),
                 StatementKind::Rule(rule) => self.rule(rule, statement.span, 0),
                 StatementKind::Scope(scope) => {
-                    self.scope(scope, statement, scopes);
+                    self.scope(scope, scopes);
                     scopes += 1;
                 }
                 StatementKind::Exempt(exempt) => self.exempt(exempt),

@@ -19,10 +19,11 @@ impl Checker<'_> {
         self.hir.exempts.extend(cond);
     }
 
-    pub(super) fn scope(&mut self, scope: &ast::Scope, statement: &ast::Statement, number: usize) {
+    pub(super) fn scope(&mut self, scope: &ast::Scope, number: usize) {
         let name = &scope.name;
-        let head = Span::new(name.span.file, statement.span.start, name.span.end);
-        self.not_enforceable("`scope`", head);
+        if let Some(inherit) = &scope.inherit {
+            self.not_enforceable("`inherit`", inherit.span);
+        }
         let first = self
             .hir
             .modules

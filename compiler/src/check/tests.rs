@@ -84,7 +84,7 @@ fn the_example_of_the_language_is_understood() {
         EXAMPLE,
         &[
             (Code::NotEnforceable, "path_link"),
-            (Code::NotEnforceable, "scope web"),
+            (Code::NotEnforceable, "inherit"),
             (Code::NotEnforceable, "ptrace_access_check"),
             (Code::NotEnforceable, "assert"),
             (Code::NotEnforceable, "test"),
@@ -160,32 +160,26 @@ fn kernels() {
 fn scopes() {
     says(
         "scope a when uid == 1 { deny file_open }\nscope a when path == \"/x\" { deny file_open }",
-        &[
-            (Code::NotEnforceable, "scope a"),
-            (Code::NotEnforceable, "scope a"),
-            (Code::DuplicateScope, "a"),
-            (Code::ObjectField, "path"),
-        ],
+        &[(Code::DuplicateScope, "a"), (Code::ObjectField, "path")],
     );
     // A scope's own names are visible in its head, and nowhere else.
     says(
         "scope a when who { let who = uid == 1\ndeny file_open }\ndeny file_open when who",
-        &[
-            (Code::NotEnforceable, "scope a"),
-            (Code::UnknownName, "who"),
-        ],
+        &[(Code::UnknownName, "who")],
     );
     says(
         "let p = [1]\nscope a when uid in p { let p = [2]\ndeny file_open }",
-        &[(Code::NotEnforceable, "scope a"), (Code::DuplicateLet, "p")],
+        &[(Code::DuplicateLet, "p")],
     );
     // An `allow` needs a default of its own module.
     says(
         "default deny file_open\nscope a when uid == 1 { allow file_open }",
-        &[
-            (Code::NotEnforceable, "scope a"),
-            (Code::AllowWithoutDefault, "file_open"),
-        ],
+        &[(Code::AllowWithoutDefault, "file_open")],
+    );
+    // What sticks to tasks is refused, whatever else the scope says.
+    says(
+        "scope a when uid == 1 inherit until uid == 2 { deny file_open }",
+        &[(Code::NotEnforceable, "inherit")],
     );
 }
 

@@ -20,6 +20,7 @@ pub(super) struct Sizes {
 pub(super) fn collect(ir: &Ir, tables: &Tables, written: &Written, sizes: &Sizes) -> Stats {
     Stats {
         rules: ir.rules.len(),
+        scopes: ir.scopes.len(),
         hooks: tables
             .hooks
             .iter()

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub struct Stats {
     /// Rules and defaults.
     pub rules: usize,
+    /// Scopes.
+    pub scopes: usize,
     /// By hook.
     pub hooks: Vec<HookStats>,
     /// Nodes of all hooks.

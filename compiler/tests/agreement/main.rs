@@ -127,9 +127,7 @@ fn analysis(text: &str) -> Analysis {
 }
 
 fn source_case() -> impl Strategy<Value = (String, Vec<Event>)> {
-    // Scopes take part as soon as the checker lets them pass.
-    let scopes = !analysis("scope s when uid == 0 { audit file_open }").has_errors();
-    sources::policy(scopes).prop_flat_map(|(text, hooks, chosen)| {
+    sources::policy().prop_flat_map(|(text, hooks, chosen)| {
         let event = proptest::strategy::Union::new(
             hooks
                 .iter()

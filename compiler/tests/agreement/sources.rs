@@ -229,10 +229,9 @@ fn module(hooks: Vec<HookId>, chosen: Vec<FieldId>) -> BoxedStrategy<Vec<String>
         .boxed()
 }
 
-/// A policy's text and its hooks and fields; with scopes, if there may be any.
-pub(crate) fn policy(scopes: bool) -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>)> {
-    let most_scopes = if scopes { 2 } else { 0 };
-    prop::sample::subsequence(hooks(), 1..3).prop_flat_map(move |hooks| {
+/// A policy's text and its hooks and fields.
+pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>)> {
+    prop::sample::subsequence(hooks(), 1..3).prop_flat_map(|hooks| {
         let all: Vec<FieldId> = catalogue::fields()
             .iter()
             .filter(|field| field.lowered)
@@ -260,7 +259,7 @@ pub(crate) fn policy(scopes: bool) -> impl Strategy<Value = (String, Vec<HookId>
                     Just(hooks.clone()),
                     Just(chosen.clone()),
                     module(hooks.clone(), chosen.clone()),
-                    prop::collection::vec(scope, 0..=most_scopes),
+                    prop::collection::vec(scope, 0..3),
                     prop::option::weighted(0.3, cond(subject, false)),
                 )
             })
