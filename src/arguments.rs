@@ -7,7 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use lsmpc_compiler::KernelVersion;
 
 use crate::commands::{
-    apply, build, check, completions, doctor, eval, events, explain, hooks, remove, show, status,
+    apply, build, check, completions, doctor, eval, events, explain, fmt, hooks, remove, show,
+    status,
 };
 use crate::output::{Color, Format};
 
@@ -24,13 +25,15 @@ use crate::output::{Color, Format};
     after_help = "\
 Examples:
   lsmpc check policy.lsmp                         is it right?
+  lsmpc fmt policy.lsmp                           lay it out
   lsmpc eval policy.lsmp --events events.jsonl    what would it do?
   sudo lsmpc apply policy.lsmp                    enforce it
   sudo lsmpc events --follow                      watch it
 
 Exit codes:
   0  done
-  1  the policy has errors, an event given to `eval` is bad, `doctor` misses something
+  1  the policy has errors, an event given to `eval` is bad, `doctor` misses something,
+     `fmt --check` would change a file
   2  wrong usage, or the machine cannot do it"
 )]
 pub(crate) struct Arguments {
@@ -45,6 +48,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Check(check::Check),
+    Fmt(fmt::Fmt),
     Build(build::Build),
     Eval(eval::Eval),
     Apply(apply::Apply),

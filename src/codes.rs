@@ -33,9 +33,9 @@ const OWN: &[OwnCode] = &[
     },
     OwnCode {
         code: "LSMP4904",
-        title: "the image cannot be written",
-        page: "`lsmpc build` writes to a new file beside the one named by --output and renames it, so \
-               the directory has to be writable.",
+        title: "a file cannot be written",
+        page: "`lsmpc build` and `lsmpc fmt` write to a new file beside the one named and rename it, so \
+               its directory has to be writable, and a file that is there already, too.",
     },
     OwnCode {
         code: "LSMP4905",

@@ -12,6 +12,7 @@ mod machine;
 mod output;
 mod policy;
 mod render;
+mod replace;
 mod sources;
 mod time;
 

@@ -3,7 +3,7 @@
 //! Owns the shape of a diagnostic and the order of several. It must not know how
 //! they are shown: the CLI renders them.
 
-use lsmpc_syntax::Span;
+use lsmpc_syntax::{Span, SyntaxError};
 
 pub use crate::code::Code;
 
@@ -128,6 +128,21 @@ impl Diagnostic {
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+impl From<SyntaxError> for Diagnostic {
+    fn from(error: SyntaxError) -> Self {
+        let label = |(span, text)| Label { span, text };
+        Self {
+            code: error.code.into(),
+            severity: Severity::Error,
+            message: error.message,
+            primary: Some(label((error.span, error.label))),
+            secondary: error.secondary.into_iter().map(label).collect(),
+            help: error.help,
+            notes: Vec::new(),
+        }
     }
 }
 

@@ -23,6 +23,7 @@ mod check;
 pub mod code;
 pub mod diagnostic;
 pub mod event;
+pub mod format;
 pub mod hir;
 mod irgen;
 pub mod load;

@@ -14,7 +14,7 @@ use lsmpc_syntax::ast::{File, StatementKind};
 use lsmpc_syntax::{FileId, Span};
 
 use crate::code::Code;
-use crate::diagnostic::{Diagnostic, Label, Severity};
+use crate::diagnostic::{Diagnostic, Label};
 use crate::source::{SourceMap, SourceReader};
 
 /// Most bytes of all files of a policy together.
@@ -261,45 +261,16 @@ impl Loader<'_> {
             Some(base) => relative(&canonical, base),
             None => path.display().to_string(),
         };
-        let (text, bad) = decode(bytes);
-        let id = self.loaded.sources.add(path, relative, text);
-        let text = self.loaded.sources.get(id).map_or("", |file| file.text());
-        if let Some((offset, byte)) = bad {
-            let at = u32::try_from(offset).unwrap_or(u32::MAX);
-            self.report(
-                Diagnostic::new(
-                    Code::NotUtf8,
-                    format!(
-                        "`{}` is not UTF-8: byte {byte:#04x} at offset {offset}",
-                        path.display()
-                    ),
-                    Span::new(id, at, at.saturating_add(3)),
-                    "this byte is no part of any character",
-                )
-                .help("save the file as UTF-8; in a string such a byte is written `\\xNN`"),
-            );
+        let (id, bad) = self.loaded.sources.decode(path, relative, bytes);
+        if let Some(diagnostic) = bad {
+            self.report(diagnostic);
             self.loaded.files.push(File::default());
             return None;
         }
+        let text = self.loaded.sources.get(id).map_or("", |file| file.text());
         let parsed = lsmpc_syntax::parse(id, text);
-        for error in parsed.errors {
-            self.report(Diagnostic {
-                code: error.code.into(),
-                severity: Severity::Error,
-                message: error.message,
-                primary: Some(Label {
-                    span: error.span,
-                    text: error.label,
-                }),
-                secondary: error
-                    .secondary
-                    .into_iter()
-                    .map(|(span, text)| Label { span, text })
-                    .collect(),
-                help: error.help,
-                notes: Vec::new(),
-            });
-        }
+        let errors = parsed.errors.into_iter().map(Diagnostic::from);
+        self.loaded.diagnostics.extend(errors);
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut frame = Frame {
             canonical: canonical.clone(),
@@ -377,22 +348,7 @@ fn unreadable(path: &Path, error: &io::Error, from: Option<Span>) -> Diagnostic 
             span,
             text: "included here".to_owned(),
         }),
-        ..diagnostic
-    }
-}
-
-/// The text, and the first byte that is not UTF-8 with its offset. Each such byte
-/// is replaced by a character of three bytes; the offset of the first is the same
-/// in both.
-fn decode(bytes: Vec<u8>) -> (String, Option<(usize, u8)>) {
-    match String::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let offset = error.utf8_error().valid_up_to();
-            let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
-            let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
-            (text, Some((offset, byte)))
-        }
+        ..diagnostic.help("make the file readable, or correct its name")
     }
 }
 

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 use lsmpc_syntax::{FileId, Span};
 
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+
 pub use memory::MemoryReader;
 
 /// The compiler's only way to files. Paths are passed on as they are written.
@@ -168,6 +171,36 @@ impl SourceMap {
         self.files
             .push(SourceFile::new(path.into(), relative.into(), text.into()));
         id
+    }
+
+    /// Adds a file as it was read. Of a text that is not UTF-8 each bad byte is
+    /// replaced by a character of three bytes, and the first is reported.
+    pub(crate) fn decode(
+        &mut self,
+        path: &Path,
+        relative: String,
+        bytes: Vec<u8>,
+    ) -> (FileId, Option<Diagnostic>) {
+        let error = match String::from_utf8(bytes) {
+            Ok(text) => return (self.add(path, relative, text), None),
+            Err(error) => error,
+        };
+        let offset = error.utf8_error().valid_up_to();
+        let byte = error.as_bytes().get(offset).copied().unwrap_or_default();
+        let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+        let id = self.add(path, relative, text);
+        let at = u32::try_from(offset).unwrap_or(u32::MAX);
+        let diagnostic = Diagnostic::new(
+            Code::NotUtf8,
+            format!(
+                "`{}` is not UTF-8: byte {byte:#04x} at offset {offset}",
+                path.display()
+            ),
+            Span::new(id, at, at.saturating_add(3)),
+            "this byte is no part of any character",
+        )
+        .help("save the file as UTF-8; in a string such a byte is written `\\xNN`");
+        (id, Some(diagnostic))
     }
 
     /// The file of that number.

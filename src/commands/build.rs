@@ -1,7 +1,5 @@
 //! `lsmpc build`: from a policy to an image file.
 
-use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -12,6 +10,7 @@ use crate::failure::Failure;
 use crate::output::{Output, Terminal};
 use crate::policy::Policy;
 use crate::render::text;
+use crate::replace::replace;
 
 /// Compile a policy into an image file.
 ///
@@ -51,7 +50,11 @@ impl Build {
             output.flush()?;
             return Ok(Outcome::Done);
         }
-        write(&self.output, image)?;
+        replace(&self.output, image).map_err(|error| {
+            let path = self.output.display();
+            Failure::new("LSMP4904", format!("cannot write {path}: {error}"))
+                .help("name a file in a directory that you may write to")
+        })?;
         eprintln!(
             "wrote {} ({})",
             self.output.display(),
@@ -59,31 +62,4 @@ impl Build {
         );
         Ok(Outcome::Done)
     }
-}
-
-/// Writes beside the file and renames, so that a reader sees the old image or the
-/// whole new one.
-fn write(path: &Path, image: &[u8]) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(
-            "LSMP4904",
-            format!("cannot write {}: {error}", path.display()),
-        )
-        .help("name a file in a directory that you may write to")
-    };
-    // Devices and pipes cannot be replaced, only written to.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, image).map_err(failed);
-    }
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside = PathBuf::from(name);
-    let result = fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(image).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&beside, path));
-    if result.is_err() {
-        // Best effort: the first error is the one to tell.
-        drop(fs::remove_file(&beside));
-    }
-    result.map_err(failed)
 }

@@ -8,6 +8,7 @@ pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod fmt;
 pub(crate) mod hooks;
 pub(crate) mod remove;
 pub(crate) mod show;
@@ -44,6 +45,7 @@ impl From<Outcome> for ExitCode {
 pub(crate) fn run(command: &Command, terminal: Terminal) -> Result<Outcome, Failure> {
     match command {
         Command::Check(command) => command.run(terminal),
+        Command::Fmt(command) => command.run(terminal),
         Command::Build(command) => command.run(terminal),
         Command::Eval(command) => command.run(terminal),
         Command::Apply(command) => command.run(terminal),

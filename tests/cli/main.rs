@@ -3,6 +3,7 @@
 
 mod check;
 mod eval;
+mod fmt;
 mod images;
 mod machine;
 
@@ -109,6 +110,7 @@ const EVENTS: &str = r#"{"hook":"file_open","exe":"/usr/bin/cat","uid":0,"path":
 /// Names of the subcommands.
 const COMMANDS: &[&str] = &[
     "check",
+    "fmt",
     "build",
     "eval",
     "apply",

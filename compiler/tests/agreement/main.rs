@@ -1,7 +1,8 @@
 //! Tables say what the language says: random policies and events, the engine over
 //! the image against plain evaluation.
 //!
-//! `LSMPC_EVENTS` sets how many events; `LSMPC_SEED` repeats a run.
+//! `LSMPC_EVENTS` sets how many events, `LSMPC_POLICIES` how many policies are laid
+//! out anew; `LSMPC_SEED` repeats a run.
 
 #![allow(clippy::panic, reason = "tests")]
 
@@ -10,9 +11,13 @@ mod naive;
 mod policies;
 mod sources;
 
+use std::cell::Cell;
+use std::path::Path;
+
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::OUTCOME_UNKNOWN;
 use lsmpc_compiler::event::Event;
+use lsmpc_compiler::format::format;
 use lsmpc_compiler::ir::Ir;
 use lsmpc_compiler::lower::{LowerError, LowerOptions, lower};
 use lsmpc_compiler::reference::evaluate;
@@ -177,4 +182,41 @@ fn tables_agree_with_the_reference() {
         |text, events| agree_with_reference(text, events),
         String::clone,
     );
+}
+
+/// The intermediate form, which tables are made of; without the places of rules,
+/// which a layout changes.
+fn meaning(text: &str) -> Ir {
+    let mut ir = analysis(text).ir.unwrap();
+    for rule in &mut ir.rules {
+        (rule.line, rule.column) = (0, 0);
+    }
+    ir
+}
+
+#[test]
+fn layout_changes_no_table() {
+    let policies = number("LSMPC_POLICIES").unwrap_or(10_000);
+    let lowered = Cell::new(0_u32);
+    runner(u32::try_from(policies).unwrap())
+        .run(&sources::policy(), |(text, ..)| {
+            let formatted = |text: &str| {
+                let formatted = format(Path::new("p.lsmp"), text.into());
+                formatted
+                    .text
+                    .ok_or_else(|| TestCaseError::fail("not formatted"))
+            };
+            let new = formatted(&text)?;
+            prop_assert_eq!(&formatted(&new)?, &new);
+            let (before, after) = (meaning(&text), meaning(&new));
+            prop_assert_eq!(format!("{before:?}"), format!("{after:?}"));
+            // Lowering is the same for the same form: a sample is enough.
+            lowered.set(lowered.get() + 1);
+            if lowered.get().is_multiple_of(100) {
+                let tables = |ir| lower(ir, &LowerOptions::default()).ok().map(|it| it.bytes);
+                prop_assert!(tables(&before) == tables(&after));
+            }
+            Ok(())
+        })
+        .unwrap();
 }
