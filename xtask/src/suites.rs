@@ -120,6 +120,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("stacking"),
     Row::new("locks"),
     Row::new("preflight"),
+    Row::new("flow"),
     Row {
         kernels: IN_FULL,
         arguments: &["no-bpf"],

@@ -5,6 +5,7 @@ mod demo;
 mod enforce;
 mod events;
 mod exec;
+mod flow;
 mod kill9;
 mod locks;
 mod preflight;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Suite] = &[
     locks::SUITE,
     preflight::SUITE,
     events::SUITE,
+    flow::SUITE,
     demo::SUITE,
     bench::SUITE,
 ];

@@ -1,13 +1,18 @@
-//! The whole flow against a real kernel: apply, swap, replace, interrupt, read,
-//! remove. It attaches programs, so it runs only as process 1 of a guest (or with
-//! `LSMPC_FLOW=1` as root in one): `cargo xtask vm --program` boots one. Elsewhere
-//! it says so and does nothing.
+//! `flow`: the runtime's library through its life: apply, swap, replace, events,
+//! interruption at each of its steps, repair, remove. Images are made by hand, so
+//! that nothing of the compiler takes part.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "every step is a test: what does not hold ends it"
+)]
 
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, Map, MapData};
@@ -21,76 +26,45 @@ use lsmpc_abi::image::{
 use lsmpc_runtime::events::EventItem;
 use lsmpc_runtime::{ApplyOptions, Code, Runtime, State, Step, digest};
 
+use super::Suite;
+use crate::console::Report;
+
+pub(crate) const SUITE: Suite = Suite { name: "flow", run };
+
 const UID: u32 = 1234;
 const DIR: &str = "/sys/fs/bpf/lsmpc";
 
-fn main() -> ExitCode {
-    let asked = std::env::var_os("LSMPC_FLOW").is_some();
-    if std::process::id() != 1 && !asked {
-        println!("SKIPPED: needs a guest of its own, see the head of tests/flow.rs");
-        return ExitCode::SUCCESS;
-    }
-    if std::process::id() == 1 {
-        mount_all();
-    }
-    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    println!("flow: kernel {}", kernel.trim());
-    let outcome = std::panic::catch_unwind(|| {
-        for (name, test) in TESTS {
-            let begin = Instant::now();
+fn run(report: &mut Report, _arguments: &[String]) -> anyhow::Result<()> {
+    for (name, test) in TESTS {
+        report.test(&format!("flow::{name}"), || {
             test();
-            println!("flow: {name} ok ({} ms)", begin.elapsed().as_millis());
-        }
-    });
-    println!(
-        "flow: {}",
-        if outcome.is_ok() { "PASSED" } else { "FAILED" }
-    );
-    if std::process::id() == 1 {
-        std::thread::sleep(Duration::from_millis(50));
-        // SAFETY: takes no pointers; ends the guest.
-        unsafe { libc::reboot(libc::RB_POWER_OFF) };
+            Ok(())
+        });
     }
-    ExitCode::from(u8::from(outcome.is_err()))
+    Ok(())
 }
 
 const TESTS: &[(&str, fn())] = &[
     ("preflight", preflight),
-    ("first apply", first_apply),
-    ("swap keeps links", swap_keeps_links),
-    ("hooks come and go", hooks_come_and_go),
-    ("large image", large_image),
+    ("first_apply", first_apply),
+    ("swap_keeps_links", swap_keeps_links),
+    ("hooks_come_and_go", hooks_come_and_go),
+    ("large_image", large_image),
     ("events", events),
     ("locks", locks),
-    ("failures change nothing", failures_change_nothing),
+    ("failures_change_nothing", failures_change_nothing),
     ("replace", replace),
     ("repairs", repairs),
-    ("another version", another_version),
-    ("half removed", half_removed),
-    ("interrupted at every step", interrupted_at_every_step),
+    ("another_version", another_version),
+    ("half_removed", half_removed),
+    ("interrupted_at_every_step", interrupted_at_every_step),
     ("remove", remove),
 ];
-
-fn mount_all() {
-    use rustix::mount::{MountFlags, mount};
-    for (kind, at) in [
-        ("proc", "/proc"),
-        ("sysfs", "/sys"),
-        ("securityfs", "/sys/kernel/security"),
-        ("bpf", "/sys/fs/bpf"),
-        ("tmpfs", "/tmp"),
-        ("tmpfs", "/run"),
-    ] {
-        let _ = fs::create_dir_all(at);
-        mount(kind, at, kind, MountFlags::empty(), c"").unwrap();
-    }
-}
 
 fn runtime() -> Runtime {
     let runtime = Runtime::new(DIR);
     match std::env::var_os("LSMPC_OBJECT") {
         Some(path) => runtime.with_object(std::path::PathBuf::from(path)),
-        None if Path::new("/lsmpc.bpf.o").exists() => runtime.with_object("/lsmpc.bpf.o"),
         None => runtime,
     }
 }
@@ -244,13 +218,7 @@ fn map_ids() -> Vec<(String, u32)> {
 
 fn preflight() {
     let report = runtime().preflight();
-    for check in &report.checks {
-        println!(
-            "flow:   {:?} {}: {} {}",
-            check.state, check.name, check.found, check.reason
-        );
-    }
-    assert!(report.passed());
+    assert!(report.passed(), "{:?}", report.checks);
     assert_eq!(state(), State::Absent);
     assert!(!runtime().remove(Duration::from_secs(1)).unwrap().was_there);
     assert_eq!(
@@ -262,14 +230,12 @@ fn preflight() {
 }
 
 fn first_apply() {
-    let begin = Instant::now();
     let mut steps = Vec::new();
     let applied = runtime()
         .apply(
             &image(&[HookId::FileOpen], 3),
             &ApplyOptions::default(),
             |step| {
-                println!("flow:   {step:?} at {} ms", begin.elapsed().as_millis());
                 steps.push(step);
             },
         )
@@ -300,9 +266,7 @@ fn first_apply() {
 
 fn swap_keeps_links() {
     let (links, maps) = (link_ids(), map_ids());
-    let begin = Instant::now();
     let applied = apply(&[HookId::FileOpen]);
-    println!("flow:   a swap takes {} ms", begin.elapsed().as_millis());
     assert_eq!((applied.epoch, applied.previous_epoch), (2, Some(1)));
     assert!(applied.attached.is_empty() && applied.detached.is_empty());
     assert_eq!((link_ids(), map_ids()), (links, maps));
@@ -352,7 +316,6 @@ fn events() {
             other => panic!("{other:?}"),
         }
     };
-    println!("flow:   {record:?}");
     assert_eq!(
         (record.hook, record.uid, record.outcome),
         (HookId::FileOpen, UID, 1)
@@ -394,7 +357,6 @@ fn events() {
     assert!(reader.report(second.epoch).is_some());
     let busy = child(|| {
         let error = runtime().events().unwrap_err();
-        println!("flow:   {error}");
         i32::from(error.code() == Code::ReaderBusy && error.to_string().contains("process "))
     });
     assert_eq!(busy, 1);
@@ -416,7 +378,6 @@ fn locks() {
                 let apply = runtime().apply(&image(&[], 3), &ApplyOptions::default(), |_| {});
                 let remove = runtime().remove(Duration::from_secs(1));
                 let (apply, remove) = (apply.unwrap_err(), remove.unwrap_err());
-                println!("flow:   {apply}");
                 let busy = Code::ApplyBusy;
                 i32::from(
                     apply.code() == busy
@@ -440,27 +401,25 @@ fn failures_change_nothing() {
     assert_eq!(refused(&bad), Code::ImageInvalid);
     bad[H_ABI] ^= 0x40;
     assert_eq!(refused(&bad), Code::ImageAbi);
-    let error = runtime()
-        .apply(
-            &image(&[HookId::FileOpen, HookId::Syslog], 3),
-            &options,
-            |_| {},
-        )
-        .unwrap_err();
-    println!("flow:   {error}");
     assert_eq!(
         before,
         (link_ids(), map_ids(), runtime().read_image().unwrap())
     );
-    let mut effort = ApplyOptions::default();
-    effort.best_effort = true;
-    let applied = apply_with(&[HookId::FileOpen, HookId::Syslog], &effort);
-    assert_eq!(applied.not_enforced.len(), 1);
-    assert_eq!(state(), State::Whole);
-    assert_eq!(
-        runtime().status().unwrap().policy.unwrap().left_out,
-        [HookId::Syslog]
-    );
+    // (6.2) is the first kernel with this hook.
+    let btf = fs::read("/sys/kernel/btf/vmlinux").unwrap();
+    let name = b"\0bpf_lsm_file_truncate\0";
+    if !btf.windows(name.len()).any(|window| window == name) {
+        let both = [HookId::FileOpen, HookId::FileTruncate];
+        assert_eq!(refused(&image(&both, 3)), Code::HookMissing);
+        let mut effort = ApplyOptions::default();
+        effort.best_effort = true;
+        let applied = apply_with(&both, &effort);
+        assert_eq!(applied.not_enforced.len(), 1);
+        assert_eq!(state(), State::Whole);
+        let policy = runtime().status().unwrap().policy.unwrap();
+        assert_eq!(policy.left_out, [HookId::FileTruncate]);
+        assert_eq!(denied(), (true, false));
+    }
     assert_eq!(denied(), (true, false));
     apply(&[HookId::FileOpen]);
 }
@@ -498,7 +457,6 @@ fn repairs() {
     let error = runtime()
         .apply(&image(&[HookId::FileOpen], 3), &options, |_| {})
         .unwrap_err();
-    println!("flow:   {error}");
     assert_eq!(error.code(), Code::PinsUnreadable);
     let mut options = ApplyOptions::default();
     options.replace = true;
@@ -513,7 +471,6 @@ fn repairs() {
             |_| {},
         )
         .unwrap_err();
-    println!("flow:   {error}");
     assert_eq!(error.code(), Code::ForeignPin);
     fs::remove_dir(format!("{DIR}/other")).unwrap();
 }
@@ -534,7 +491,6 @@ fn another_version() {
     let error = runtime()
         .apply(&bytes, &ApplyOptions::default(), |_| {})
         .unwrap_err();
-    println!("flow:   {error}");
     assert_eq!(error.code(), Code::PinnedAbi);
     assert_eq!(denied(), (true, false));
     let mut options = ApplyOptions::default();
@@ -629,7 +585,6 @@ fn interrupted_at_every_step() {
         assert!(end_at(*step, &both, &ApplyOptions::default()), "{step:?}");
         let new = *step == Step::Published;
         assert_eq!(denied(), (true, new), "{step:?}");
-        println!("flow:   swap ended at {step:?}: {:?}", state());
         apply(&both);
         assert_eq!((state(), denied()), (State::Whole, (true, true)));
 
@@ -667,7 +622,6 @@ fn interrupted_at_every_step() {
         assert!(end_at(*step, &both, &ApplyOptions::default()), "{step:?}");
         let new = *step == Step::Published;
         assert_eq!(denied(), (new, new), "{step:?}");
-        println!("flow:   first apply ended at {step:?}: {:?}", state());
         if *step == Step::ImageStored {
             // This time it is not completed but taken away.
             runtime().remove(Duration::from_secs(10)).unwrap();
@@ -681,9 +635,7 @@ fn interrupted_at_every_step() {
 
 fn remove() {
     apply(&[HookId::FileOpen, HookId::PathUnlink]);
-    let begin = Instant::now();
     let removed = runtime().remove(Duration::from_secs(10)).unwrap();
-    println!("flow:   remove takes {} ms", begin.elapsed().as_millis());
     assert!(removed.was_there && removed.was_in_force);
     assert_eq!(removed.detached.len(), 4);
     assert_eq!((state(), denied()), (State::Absent, (false, false)));
