@@ -15,8 +15,6 @@ pub(crate) struct Row {
     pub(crate) append: &'static str,
     pub(crate) lsm: &'static str,
     pub(crate) timeout: Duration,
-    /// Part of every run; else only when its suite is asked for by name.
-    pub(crate) always: bool,
 }
 
 impl Row {
@@ -30,7 +28,6 @@ impl Row {
             append: "",
             lsm: DEFAULT_LSM,
             timeout: Duration::from_secs(300),
-            always: true,
         }
     }
 
@@ -47,6 +44,7 @@ impl Row {
 }
 
 const TEN_MINUTES: Duration = Duration::from_secs(600);
+const HALF_AN_HOUR: Duration = Duration::from_secs(1800);
 
 /// The kernel on which what takes long runs in full.
 const IN_FULL: &[&str] = &["6.12"];
@@ -57,12 +55,11 @@ const IN_SHORT: &[&str] = &["6.1", "newest"];
 /// the last guests to end are short ones.
 pub(crate) const ROWS: &[Row] = &[
     Row {
-        kernels: IN_FULL,
+        kernels: &["6.12", "newest"],
         arguments: &["10000"],
         smp: 2,
         append: "preempt=full",
-        timeout: TEN_MINUTES,
-        always: false,
+        timeout: HALF_AN_HOUR,
         ..Row::new("swap")
     },
     Row {
@@ -71,26 +68,17 @@ pub(crate) const ROWS: &[Row] = &[
         smp: 2,
         append: "preempt=full",
         timeout: TEN_MINUTES,
-        always: false,
-        ..Row::new("swap")
-    },
-    Row {
-        kernels: IN_SHORT,
-        arguments: &["1000"],
-        smp: 2,
-        always: false,
         ..Row::new("swap")
     },
     Row {
         kernels: IN_FULL,
-        timeout: TEN_MINUTES,
-        always: false,
+        timeout: HALF_AN_HOUR,
         ..Row::new("kill9")
     },
     Row {
         kernels: IN_SHORT,
         arguments: &["1", "8"],
-        always: false,
+        timeout: TEN_MINUTES,
         ..Row::new("kill9")
     },
     Row {
@@ -106,10 +94,16 @@ pub(crate) const ROWS: &[Row] = &[
         ..Row::new("race")
     },
     Row {
+        kernels: &["6.1"],
+        arguments: &["1000"],
+        smp: 2,
+        timeout: TEN_MINUTES,
+        ..Row::new("swap")
+    },
+    Row {
         kernels: IN_SHORT,
         arguments: &["20"],
         append: "preempt=full",
-        always: false,
         ..Row::new("race")
     },
     Row {
