@@ -94,8 +94,9 @@ pub(crate) const ROWS: &[Row] = &[
         ..Row::new("race")
     },
     Row {
+        // A swap waits for a whole grace period here.
         kernels: &["6.1"],
-        arguments: &["1000"],
+        arguments: &["200"],
         smp: 2,
         timeout: TEN_MINUTES,
         ..Row::new("swap")
