@@ -18,7 +18,7 @@ use crate::arguments::CompileArguments;
 use crate::commands::Outcome;
 use crate::failure::Failure;
 use crate::output::Terminal;
-use crate::render::{Tally, human_diagnostics};
+use crate::render::{Selection, Tally, human_diagnostics};
 use crate::sources::Disk;
 
 /// A policy that was read and checked.
@@ -92,10 +92,15 @@ impl Policy {
         if self.diagnostics.is_empty() {
             return;
         }
+        let selection = Selection::new(&self.diagnostics, false);
         eprintln!(
             "{}{}",
-            human_diagnostics(&self.diagnostics, &self.sources, terminal.stderr),
-            Tally::of(&self.diagnostics).text()
+            human_diagnostics(
+                selection.shown().iter().copied(),
+                &self.sources,
+                terminal.stderr
+            ),
+            selection.summary()
         );
     }
 

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use lsmpc_syntax::Span;
 
-use crate::check;
+use crate::check::{self, Text};
+use crate::code::Code;
 use crate::diagnostic::{Diagnostic, arrange};
 use crate::hir::Hir;
 use crate::ir::Ir;
@@ -45,12 +46,32 @@ fn is_about(diagnostic: &Diagnostic, broken: &[Span]) -> bool {
         .is_some_and(|label| broken.contains(&label.span))
 }
 
+/// Whether it is about a file that could not be read.
+fn is_missing(diagnostic: &Diagnostic) -> bool {
+    matches!(
+        diagnostic.code,
+        Code::Unreadable
+            | Code::NotUtf8
+            | Code::IncludeNotFound
+            | Code::IncludeOutside
+            | Code::PolicyIsDirectory
+            | Code::PolicyTooLarge
+    )
+}
+
 /// Reads the policy files and all that they include, and checks them.
 #[must_use]
 pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) -> Analysis {
     let loaded = load::load(roots, reader, options.allow_outside, load::MAX_POLICY_BYTES);
     let mut diagnostics = loaded.diagnostics;
-    let checked = check::check(&loaded.sources, &loaded.files, options);
+    let text = if diagnostics.iter().any(is_missing) {
+        Text::Missing
+    } else if diagnostics.iter().any(Diagnostic::is_error) {
+        Text::Broken
+    } else {
+        Text::Whole
+    };
+    let checked = check::check(&loaded.sources, &loaded.files, text, options);
     let broken: Vec<Span> = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.is_error())

@@ -16,6 +16,7 @@ mod module;
 mod names;
 mod operand;
 mod pattern;
+mod placement;
 mod rule;
 mod scope;
 mod set;
@@ -29,12 +30,11 @@ use lsmpc_syntax::{Span, Spanned};
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::hir::{FieldRef, FieldTest, Hir, Place};
+use crate::hir::{FieldTest, Hir, Place};
 use crate::options::{KernelVersion, Options};
 use crate::source::SourceMap;
-use lets::{LetId, Lets};
+use lets::Lets;
 use module::ModuleNotes;
-use operand::SetUse;
 
 /// Most errors that checking reports, and most warnings and hints.
 const MAX_REPORTS: usize = 1000;
@@ -48,10 +48,22 @@ pub(crate) struct Checked {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
+/// How much of the policy is there to be checked. What a part that is missing may
+/// say is not held against the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Text {
+    Whole,
+    /// Some statements could not be parsed.
+    Broken,
+    /// Some files could not be read.
+    Missing,
+}
+
 /// Checks all files of a policy.
-pub(crate) fn check(sources: &SourceMap, files: &[File], options: &Options) -> Checked {
+pub(crate) fn check(sources: &SourceMap, files: &[File], text: Text, options: &Options) -> Checked {
     let mut checker = Checker {
         sources,
+        text,
         options,
         diagnostics: Vec::new(),
         lets: Lets::default(),
@@ -78,6 +90,7 @@ pub(crate) fn check(sources: &SourceMap, files: &[File], options: &Options) -> C
 
 struct Checker<'a> {
     sources: &'a SourceMap,
+    text: Text,
     options: &'a Options,
     diagnostics: Vec<Diagnostic>,
     lets: Lets<'a>,
@@ -88,7 +101,7 @@ struct Checker<'a> {
     /// Codes that the rule at hand does not want to hear.
     silenced: Vec<Code>,
     /// Sets of `let`s, as tests of a field.
-    let_sets: HashMap<(LetId, FieldRef, SetUse), Option<FieldTest>>,
+    let_sets: HashMap<lets::SetKey, Option<FieldTest>>,
     /// Conditions of the whole policy, after `let`s are put in.
     nodes: u64,
     /// How many errors were reported.
@@ -107,6 +120,9 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn report(&mut self, mut diagnostic: Diagnostic) {
         if diagnostic.severity != Severity::Error && self.silenced.contains(&diagnostic.code) {
+            return;
+        }
+        if self.text == Text::Missing && diagnostic.code == Code::UnknownName {
             return;
         }
         if let Some(&span) = self.via.last() {

@@ -128,6 +128,7 @@ codes! {
     PathlessClass = "LSMP2012" Warning "brackets of a pathless file's name taken for a class";
     ChildrenOnly = "LSMP2013" Hint "`/*` matches direct children only";
     DeepSlash = "LSMP2014" Hint "`/**/` does not match a single `/`";
+    MisleadingAnnotation = "LSMP2015" Warning "an annotation that seems to belong to the rule before it";
 
     ImageTooLarge = "LSMP3001" Error "the tables are too large";
     TooManyClasses = "LSMP3002" Error "conditions that combine in too many ways";

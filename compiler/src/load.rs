@@ -97,6 +97,8 @@ struct Loader<'r> {
 /// A file whose includes are being followed.
 struct Frame {
     canonical: PathBuf,
+    /// Where it is included; `None` for a root.
+    from: Option<Span>,
     /// The directory that its includes are relative to, as shown.
     directory: PathBuf,
     /// Files still to be followed, last first.
@@ -190,16 +192,20 @@ impl Loader<'_> {
                     .map(|path| format!("`{}`", path.display()))
                     .take(9)
                     .collect();
-                self.report(
-                    Diagnostic::new(
-                        Code::IncludeCycle,
-                        format!("`{}` includes itself", path.display()),
-                        span,
-                        "leads back to a file that is being included",
-                    )
-                    .help("remove this include, or move what both need into a third file")
-                    .note(circle.join(" includes ")),
-                );
+                let mut diagnostic = Diagnostic::new(
+                    Code::IncludeCycle,
+                    format!("`{}` includes itself", path.display()),
+                    span,
+                    "leads back to a file that is being included",
+                )
+                .help("remove this include, or move what both need into a third file")
+                .note(circle.join(" includes "));
+                for (frame, name) in stack.iter().skip(from).zip(&circle).skip(1) {
+                    if let Some(from) = frame.from {
+                        diagnostic = diagnostic.also(from, format!("{name} is included here"));
+                    }
+                }
+                self.report(diagnostic);
                 return None;
             }
             None => {}
@@ -274,6 +280,7 @@ impl Loader<'_> {
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let mut frame = Frame {
             canonical: canonical.clone(),
+            from,
             directory,
             pending: Vec::new(),
         };

@@ -33,7 +33,8 @@ pub(crate) fn no_statement(site: &Site<'_, '_>, in_test: bool) -> SyntaxError {
             site.end_of_text,
             "expected a statement",
             "expected a statement",
-        );
+        )
+        .help("write a rule, such as `audit bprm_check_security`");
     };
     let (what, begin) = if in_test {
         (
@@ -237,9 +238,6 @@ impl<'t, 'a> Failure<'t, 'a, '_> {
         {
             error = error.also(opener.span, "opened here");
         }
-        match self.help() {
-            Some(help) => error.help(help),
-            None => error,
-        }
+        error.help(self.help())
     }
 }

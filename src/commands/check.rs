@@ -10,7 +10,7 @@ use crate::arguments::{CompileArguments, FormatArgument};
 use crate::failure::Failure;
 use crate::output::{Format, Output, Style, Terminal, paint};
 use crate::policy::Policy;
-use crate::render::{Tally, human_diagnostics, json_diagnostic, text};
+use crate::render::{Selection, Tally, human_diagnostics, json_diagnostic, text};
 
 /// Check a policy and say what is wrong with it.
 ///
@@ -34,6 +34,10 @@ pub(crate) struct Check {
     #[arg(long)]
     stats: bool,
 
+    /// Show all warnings and hints: hints beside errors, and those that are alike
+    #[arg(long)]
+    all: bool,
+
     #[command(flatten)]
     format: FormatArgument,
 
@@ -47,10 +51,11 @@ impl Check {
         let mut output = Output::new();
         match self.format.format {
             Format::Human => {
-                let text = human_diagnostics(&policy.diagnostics, &policy.sources, terminal.stdout);
-                output.text(text)?;
+                let selection = Selection::new(&policy.diagnostics, self.all);
+                let shown = selection.shown().iter().copied();
+                output.text(human_diagnostics(shown, &policy.sources, terminal.stdout))?;
                 let denied = self.compile.deny_warnings;
-                output.line(summary(&policy, denied, terminal.stdout))?;
+                output.line(summary(&policy, &selection, denied, terminal.stdout))?;
                 if let (true, Some(stats)) = (self.stats, policy.stats()) {
                     output.line("")?;
                     output.text(table(stats))?;
@@ -71,14 +76,14 @@ impl Check {
 }
 
 /// `ok: 12 rules, 1 scope, 3 hooks, 20 KiB image` or `2 errors, 1 warning`.
-fn summary(policy: &Policy, deny_warnings: bool, color: bool) -> String {
-    let tally = Tally::of(&policy.diagnostics);
+fn summary(policy: &Policy, selection: &Selection, deny_warnings: bool, color: bool) -> String {
+    let tally = selection.all();
     if deny_warnings && tally.errors == 0 && tally.warnings != 0 {
-        let text = format!("{}; warnings are denied", tally.text());
+        let text = format!("warnings are denied: {}", selection.summary());
         return paint(color, Style::Red, text);
     }
     let Some(stats) = policy.stats().filter(|_| tally.errors == 0) else {
-        return paint(color, Style::Red, tally.text());
+        return paint(color, Style::Red, selection.summary());
     };
     let mut parts = vec![text::count(stats.rules, "rule")];
     if stats.scopes != 0 {
@@ -92,7 +97,8 @@ fn summary(policy: &Policy, deny_warnings: bool, color: bool) -> String {
         text::bytes(stats.bytes),
     );
     if tally != Tally::default() {
-        line = format!("{line}; {}", paint(color, Style::Yellow, tally.text()));
+        let summary = paint(color, Style::Yellow, selection.summary());
+        line = format!("{line}; {summary}");
     }
     line
 }

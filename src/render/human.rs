@@ -10,7 +10,11 @@ use lsmpc_compiler::source::SourceMap;
 use super::text::{harmless, harmless_source};
 
 /// All of them, each followed by an empty line.
-pub(crate) fn diagnostics(list: &[Diagnostic], sources: &SourceMap, color: bool) -> String {
+pub(crate) fn diagnostics<'d>(
+    list: impl IntoIterator<Item = &'d Diagnostic>,
+    sources: &SourceMap,
+    color: bool,
+) -> String {
     let mut files = SimpleFiles::new();
     for (_, file) in sources.iter() {
         files.add(

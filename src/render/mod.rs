@@ -3,12 +3,14 @@
 pub(crate) mod event;
 mod human;
 mod json;
+mod selection;
 pub(crate) mod tables;
 pub(crate) mod text;
 mod value;
 
 pub(crate) use human::diagnostics as human_diagnostics;
 pub(crate) use json::diagnostic as json_diagnostic;
+pub(crate) use selection::Selection;
 
 use lsmpc_compiler::diagnostic::{Diagnostic, Severity};
 
@@ -22,18 +24,16 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Counts.
-    pub(crate) fn of(diagnostics: &[Diagnostic]) -> Self {
-        let count = |severity| {
-            diagnostics
-                .iter()
-                .filter(|diagnostic| diagnostic.severity == severity)
-                .count()
-        };
-        Self {
-            errors: count(Severity::Error),
-            warnings: count(Severity::Warning),
-            hints: count(Severity::Hint),
+    pub(crate) fn of<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Self {
+        let mut tally = Self::default();
+        for diagnostic in diagnostics {
+            match diagnostic.severity {
+                Severity::Error => tally.errors += 1,
+                Severity::Warning => tally.warnings += 1,
+                Severity::Hint => tally.hints += 1,
+            }
         }
+        tally
     }
 
     /// `2 errors, 1 warning`; empty when there is nothing.

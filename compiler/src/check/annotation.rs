@@ -36,7 +36,8 @@ impl Checker<'_> {
         for annotation in all {
             let name = annotation.name.node.as_str();
             if !NAMES.contains(&name) {
-                let help = suggest::did_you_mean(name, NAMES.iter().copied());
+                let help = suggest::closest(name, NAMES.iter().copied())
+                    .map(|name| format!("did you mean `@{name}`?"));
                 self.report(
                     Diagnostic::new(
                         Code::UnknownAnnotation,
@@ -143,11 +144,15 @@ impl Checker<'_> {
                         "an error cannot be silenced",
                         "only codes of warnings and hints can be given here".to_owned(),
                     ),
-                    None => self.bad_value(
-                        annotation,
-                        "not the code of a warning",
-                        "write the code as it is shown, such as `LSMP2013`".to_owned(),
-                    ),
+                    None => {
+                        let meant = Code::from_name(&format!("LSMP{name}"));
+                        let meant = meant.map_or("LSMP2013", Code::as_str);
+                        self.bad_value(
+                            annotation,
+                            "not the code of a warning",
+                            format!("write the code as it is shown, such as `\"{meant}\"`"),
+                        );
+                    }
                 }
             }
             _ => {}
@@ -168,10 +173,15 @@ impl Checker<'_> {
             return None;
         }
         let name = &annotation.name.node;
+        let sample = match name.as_str() {
+            "severity" => "high",
+            "silence" => "LSMP2013",
+            _ => "…",
+        };
         self.bad_value(
             annotation,
             "not a string",
-            format!("write `@{name}(\"…\")`"),
+            format!("write `@{name}(\"{sample}\")`"),
         );
         None
     }

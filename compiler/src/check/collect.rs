@@ -42,6 +42,9 @@ impl<'a> Checker<'a> {
             }
         }
 
+        for file in files {
+            self.annotation_places(&file.statements);
+        }
         self.allows_without_default();
         self.unused_lets();
         self.name_rules();

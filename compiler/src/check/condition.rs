@@ -267,7 +267,8 @@ impl Checker<'_> {
                     } else {
                         format!("with `{name}` put in, it has more than {MAX_SIZE} parts")
                     };
-                    self.report(
+                    self.report_use(
+                        id,
                         Diagnostic::new(
                             Code::ConditionTooLarge,
                             "the condition is too large",
@@ -290,17 +291,16 @@ impl Checker<'_> {
             Meaning::Set(_) => ("a set", "`FIELD in"),
             Meaning::Literal(_) | Meaning::Enumerator(..) => ("a value", "`FIELD =="),
         };
-        let mut diagnostic = Diagnostic::new(
-            Code::NotACondition,
-            format!("`{name}` is {}, not a condition", what.0),
-            span,
-            "neither true nor false by itself",
-        )
-        .help(format!("say which field: {} {name}`", what.1));
-        if let Some(bound) = self.let_span(id) {
-            diagnostic = diagnostic.also(bound, "bound here");
-        }
-        self.report(diagnostic);
+        self.report_use(
+            id,
+            Diagnostic::new(
+                Code::NotACondition,
+                format!("`{name}` is {}, not a condition", what.0),
+                span,
+                "neither true nor false by itself",
+            )
+            .help(format!("say which field: {} {name}`", what.1)),
+        );
         None
     }
 }

@@ -15,16 +15,22 @@ use lsmpc_syntax::ast::{
     StatementKind,
 };
 
-use super::Checker;
 use super::condition::{self, Uses};
+use super::operand::SetUse;
+use super::set::nested_set;
+use super::{Checker, Text};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::hir::Cond;
+use crate::hir::{Cond, FieldRef};
 use crate::suggest;
 
 /// Index of a `let`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct LetId(usize);
+
+/// A set, the field that it is typed for, how it is asked about, and the codes
+/// that the rule at hand does not want to hear: another one may want to.
+pub(super) type SetKey = (LetId, FieldRef, SetUse, Vec<Code>);
 
 /// All `let`s of a policy.
 #[derive(Debug, Default)]
@@ -110,6 +116,14 @@ impl<'a> Checker<'a> {
     /// Where a `let` is named.
     pub(super) fn let_span(&self, id: LetId) -> Option<Span> {
         Some(self.lets.all.get(id.0)?.ast.name.span)
+    }
+
+    /// Reports how a `let` is used, with the place that binds it.
+    pub(super) fn report_use(&mut self, id: LetId, mut diagnostic: Diagnostic) {
+        if let Some(bound) = self.let_span(id) {
+            diagnostic = diagnostic.also(bound, "bound here");
+        }
+        self.report(diagnostic);
     }
 
     pub(super) fn collect_lets(&mut self, files: &'a [File]) {
@@ -247,16 +261,20 @@ impl<'a> Checker<'a> {
             .map(|entry| format!("`{}`", entry.ast.name.node))
             .collect();
         let name = names.first().cloned().unwrap_or_default();
-        self.report(
-            Diagnostic::new(
-                Code::RecursiveLet,
-                format!("{name} needs itself"),
-                span,
-                format!("needs {name} again"),
-            )
-            .help("a `let` can only be made of names that do not need it")
-            .note(names.join(" needs ")),
-        );
+        let mut diagnostic = Diagnostic::new(
+            Code::RecursiveLet,
+            format!("{name} needs itself"),
+            span,
+            format!("needs {name} again"),
+        )
+        .help("a `let` can only be made of names that do not need it")
+        .note(names.join(" needs "));
+        for (index, name) in circle.iter().zip(&names).skip(1) {
+            if let Some(bound) = self.let_span(LetId(*index)) {
+                diagnostic = diagnostic.also(bound, format!("{name} is bound here"));
+            }
+        }
+        self.report(diagnostic);
     }
 
     /// The `let`s that one names, and where.
@@ -348,13 +366,16 @@ impl<'a> Checker<'a> {
                         );
                     }
                 }
-                ItemKind::Set(_) => self.nested_set(*span),
+                ItemKind::Set(_) => self.report(nested_set(*span)),
                 ItemKind::Literal(_) | ItemKind::Range { .. } => {}
             }
         }
     }
 
     pub(super) fn unused_lets(&mut self) {
+        if self.text != Text::Whole {
+            return;
+        }
         let unused: Vec<(String, Span)> = self
             .lets
             .all
@@ -370,7 +391,7 @@ impl<'a> Checker<'a> {
                     span,
                     "never used",
                 )
-                .help("remove it"),
+                .help("remove it, or use it in a condition"),
             );
         }
     }

@@ -141,24 +141,21 @@ impl Checker<'_> {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 if info.enumerator(&text).is_some() {
                     Some(format!("write it without quotes: `{text}`"))
-                } else if let FieldType::Int { id: Some(id), .. } = ty {
-                    Some(match id {
-                        IdKind::User => format!("write a number, or `user(\"{text}\")`"),
-                        IdKind::Group => format!("write a number, or `group(\"{text}\")`"),
-                    })
                 } else {
-                    let bare = match ty {
-                        FieldType::Int { .. }
-                        | FieldType::Mode
-                        | FieldType::Enum { max: Some(_) } => text.parse::<u64>().is_ok(),
-                        FieldType::Bool => text == "true" || text == "false",
-                        _ => false,
-                    };
-                    bare.then(|| format!("write it without quotes: `{text}`"))
+                    bare(&text, ty)
+                        .map(|bare| format!("write it without quotes: `{bare}`"))
+                        .or_else(|| match ty {
+                            FieldType::Int { id: Some(id), .. } => Some(match id {
+                                IdKind::User => format!("write a number, or `user(\"{text}\")`"),
+                                IdKind::Group => format!("write a number, or `group(\"{text}\")`"),
+                            }),
+                            _ => None,
+                        })
                 }
             }
             (LiteralKind::Int { .. }, FieldType::Enum { max: None }) => {
-                Some("its values go by name only, since they have no numbers of their own".into())
+                let help = self.value_help(info);
+                Some(format!("its values go by name only: {help}"))
             }
             _ => None,
         };
@@ -255,5 +252,19 @@ impl Checker<'_> {
             return whole;
         }
         Span::new(whole.file, add(start), add(end).min(whole.end))
+    }
+}
+
+/// A value that stands in a string, as it is written without quotes.
+fn bare(text: &str, ty: FieldType) -> Option<String> {
+    match ty {
+        FieldType::Int { .. } | FieldType::Enum { max: Some(_) } => {
+            text.parse::<u64>().ok().map(|number| number.to_string())
+        }
+        FieldType::Mode => u64::from_str_radix(text, 8)
+            .ok()
+            .map(|mode| format!("{mode:#o}")),
+        FieldType::Bool => matches!(text, "true" | "false").then(|| text.to_owned()),
+        _ => None,
     }
 }

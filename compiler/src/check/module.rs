@@ -5,10 +5,10 @@
 use std::collections::HashMap;
 
 use lsmpc_abi::hook::HookId;
-use lsmpc_syntax::ast::{Default_ as Default, DefaultEffect as Word, DenyAllow, OnError};
+use lsmpc_syntax::ast::{Default_ as Default, DefaultEffect as Word, DenyAllow, Name, OnError};
 use lsmpc_syntax::{Span, Spanned};
 
-use super::Checker;
+use super::{Checker, Text};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::hir::{self, DefaultEffect, Module};
@@ -20,6 +20,8 @@ pub(super) struct ModuleNotes {
     on_errors: HashMap<HookId, (bool, Span)>,
     /// The hooks of `allow` rules.
     allows: Vec<Spanned<HookId>>,
+    /// Whether some default's hook is not known.
+    unknown_default: bool,
 }
 
 impl Checker<'_> {
@@ -37,6 +39,12 @@ impl Checker<'_> {
             Word::Audit => DefaultEffect::Audit,
         };
         let place = self.place(span);
+        let unknown = |hook: &Name| HookId::from_name(&hook.node).is_none();
+        if default.hooks.iter().any(unknown)
+            && let Some(notes) = self.notes.get_mut(module)
+        {
+            notes.unknown_default = true;
+        }
         for hook in self.hooks(&default.hooks) {
             let known = self
                 .notes
@@ -114,8 +122,12 @@ impl Checker<'_> {
 
     /// Reports `allow`s that loosen nothing.
     pub(super) fn allows_without_default(&mut self) {
+        if self.text != Text::Whole {
+            return;
+        }
         let mut found = Vec::new();
-        for (notes, module) in self.notes.iter().zip(&self.hir.modules) {
+        let modules = self.notes.iter().zip(&self.hir.modules);
+        for (notes, module) in modules.filter(|(notes, _)| !notes.unknown_default) {
             for hook in &notes.allows {
                 let default = notes.defaults.get(&hook.node);
                 if matches!(default, None | Some((DefaultEffect::Allow, _))) {
@@ -127,18 +139,18 @@ impl Checker<'_> {
         for (hook, scope, default) in found {
             let name = hook.node.name();
             let place = match scope {
-                Some(scope) => format!("in the scope `{scope}`"),
-                None => "outside scopes".to_owned(),
+                Some(scope) => format!("in the scope `{scope}` there is no"),
+                None => "there is no".to_owned(),
             };
             let mut diagnostic = Diagnostic::new(
                 Code::AllowWithoutDefault,
-                format!("{place} everything else is allowed for `{name}` too"),
+                format!("this `allow` changes nothing: {place} `default deny {name}`"),
                 hook.span,
-                "this `allow` changes nothing",
+                "allowed without this rule, too",
             )
             .help(format!(
-                "write `default deny {name}` beside it, or `default audit {name}` to try it out; \
-                 for exceptions from a `deny` use its `unless`"
+                "to deny all else write `default deny {name}` beside it, or `default audit {name}` \
+                 to try that out; for an exception from a `deny` use its `unless`"
             ));
             if let Some((_, at)) = default {
                 diagnostic = diagnostic.also(at, "the default is `allow`");

@@ -5,8 +5,8 @@
 use lsmpc_abi::catalogue::{self, Since};
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
+use lsmpc_syntax::Spanned;
 use lsmpc_syntax::ast::Name;
-use lsmpc_syntax::{Span, Spanned};
 
 use super::Checker;
 use super::condition::Uses;
@@ -292,7 +292,11 @@ impl Checker<'_> {
                     Code::FieldNotOnHook,
                     format!("{} {verb} no field `{name}`", who.join(", ")),
                     used.span,
-                    "not a field of every hook of the rule",
+                    if hooks.len() == 1 {
+                        "not a field of this hook"
+                    } else {
+                        "not a field of every hook of the rule"
+                    },
                 )
                 .help(if lacking.len() == hooks.len() {
                     "ask for a field that the hook has, or name another hook"
@@ -348,7 +352,11 @@ impl Checker<'_> {
                 used.span,
                 "not a subject field",
             )
-            .help("write a rule with `unless` for exceptions that depend on the object")
+            .help(if what == "`exempt`" {
+                "write a rule with `unless` for exceptions that depend on the object"
+            } else {
+                "put the condition into the rules of the scope"
+            })
             .note(format!("subject fields: {}", subject.join(", ")));
             if let Some(inside) = used.inside {
                 diagnostic = diagnostic.also(inside, "the field is named here");
@@ -357,18 +365,6 @@ impl Checker<'_> {
         }
         let subject = uses.of_subject();
         self.fields_available(&subject, &[]);
-    }
-
-    pub(super) fn nested_set(&mut self, span: Span) {
-        self.report(
-            Diagnostic::new(
-                Code::NestedSet,
-                "a set inside a set",
-                span,
-                "a set's items are single values and ranges",
-            )
-            .help("write the items out, or join two conditions: `x in a or x in b`"),
-        );
     }
 }
 

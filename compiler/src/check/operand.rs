@@ -227,23 +227,28 @@ impl Checker<'_> {
                 }
             }
             Meaning::Set(_) => {
-                self.wrong_operator(
-                    span,
-                    format!("`{name}` is a set, not one value"),
-                    "one value is wanted here",
-                    format!("write `{} in {name}`", field.name()),
+                self.report_use(
+                    id,
+                    Diagnostic::new(
+                        Code::WrongOperator,
+                        format!("`{name}` is a set, not one value"),
+                        span,
+                        "one value is wanted here",
+                    )
+                    .help(format!("write `{} in {name}`", field.name())),
                 );
                 None
             }
             Meaning::Cond(_) => {
-                self.not_a_value(name, span);
+                self.not_a_value(name, id, span);
                 None
             }
         }
     }
 
-    fn not_a_value(&mut self, name: &str, span: Span) {
-        self.report(
+    fn not_a_value(&mut self, name: &str, id: LetId, span: Span) {
+        self.report_use(
+            id,
             Diagnostic::new(
                 Code::NotAValue,
                 format!("`{name}` is a condition, not a value"),
@@ -308,7 +313,7 @@ impl Checker<'_> {
                     "not a set",
                     match how {
                         SetUse::In => format!("write `[{shown}]`, or `{name} == {shown}`"),
-                        _ => format!("write the name of a flag, or `[{shown}]`"),
+                        _ => self.flag_help(field),
                     },
                 );
                 return None;
@@ -333,6 +338,14 @@ impl Checker<'_> {
         Some(test)
     }
 
+    pub(super) fn flag_help(&self, field: FieldRef) -> String {
+        let info = catalogue::field(field.field());
+        match info.enumerators.first() {
+            Some(known) => format!("write the name of a flag, such as `{}`", known.name),
+            None => self.value_help(info),
+        }
+    }
+
     fn let_as_set(
         &mut self,
         field: FieldRef,
@@ -344,25 +357,30 @@ impl Checker<'_> {
         match self.meaning(id) {
             Meaning::Broken => None,
             Meaning::Set(set) => {
-                if let Some(known) = self.let_sets.get(&(id, field, how)) {
+                let key = (id, field, how, self.silenced.clone());
+                if let Some(known) = self.let_sets.get(&key) {
                     return known.clone();
                 }
                 self.via.push(span);
                 let test = self.set(field, set, how);
                 self.via.pop();
-                self.let_sets.insert((id, field, how), test.clone());
+                self.let_sets.insert(key, test.clone());
                 test
             }
             Meaning::Cond(_) => {
-                self.not_a_value(name, span);
+                self.not_a_value(name, id, span);
                 None
             }
             Meaning::Literal(_) | Meaning::Enumerator(..) if how == SetUse::In => {
-                self.wrong_operator(
-                    span,
-                    format!("`in` wants a set, and `{name}` is one value"),
-                    "not a set",
-                    format!("write `{} == {name}`, or `[{name}]`", field.name()),
+                self.report_use(
+                    id,
+                    Diagnostic::new(
+                        Code::WrongOperator,
+                        format!("`in` wants a set, and `{name}` is one value"),
+                        span,
+                        "not a set",
+                    )
+                    .help(format!("write `{} == {name}`, or `[{name}]`", field.name())),
                 );
                 None
             }

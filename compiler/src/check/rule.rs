@@ -95,17 +95,25 @@ impl Checker<'_> {
         unless: Option<&ast::Expr>,
         uses: &mut Uses,
     ) -> Conditions {
+        let spans = when
+            .zip(unless)
+            .map(|(when, unless)| (when.span, unless.span));
         let when = when.map(|expr| self.condition(expr, uses));
         let unless = unless.map(|expr| self.condition(expr, uses));
         let when = when.map_or(Some(None), |cond| cond.map(Some))?;
         let unless = unless.map_or(Some(None), |cond| cond.map(Some))?;
-        if let (Some(when), Some(unless)) = (&when, &unless)
+        if let (Some(when), Some(unless), Some((at, again))) = (&when, &unless, spans)
             && same(when, unless)
         {
-            self.constant(
-                unless.span,
-                false,
-                Some("`unless` takes back just what `when` says".to_owned()),
+            self.report(
+                Diagnostic::new(
+                    Code::ConstantCondition,
+                    "this never applies: `unless` takes back just what `when` says",
+                    again,
+                    "the same condition",
+                )
+                .also(at, "applies when this is true")
+                .help("remove the statement, or write a narrower exception"),
             );
         }
         Some((when, unless))

@@ -81,14 +81,14 @@ impl Checker<'_> {
                 }
                 Found::Let(id) => {
                     if let Meaning::Set(_) = self.meaning(id) {
-                        self.nested_set(item.span);
+                        self.report_use(id, nested_set(item.span));
                         return None;
                     }
                     self.let_as_value(field, name, id, item.span)
                 }
             },
             ItemKind::Set(_) => {
-                self.nested_set(item.span);
+                self.report(nested_set(item.span));
                 None
             }
         }
@@ -105,7 +105,6 @@ impl Checker<'_> {
         if how == SetUse::In || matches!(value, Value::Mask(_)) {
             return Some(value);
         }
-        let info = catalogue::field(field.field());
         self.report(
             Diagnostic::new(
                 Code::TypeMismatch,
@@ -113,7 +112,7 @@ impl Checker<'_> {
                 literal.span,
                 "not the name of a flag",
             )
-            .help(self.value_help(info)),
+            .help(self.flag_help(field)),
         );
         None
     }
@@ -197,4 +196,15 @@ impl Checker<'_> {
             (SetUse::In, _) => FieldTest::Ranges(ranges.into()),
         })
     }
+}
+
+/// A set where one of its items is wanted.
+pub(super) fn nested_set(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::NestedSet,
+        "a set inside a set",
+        span,
+        "a set's items are single values and ranges",
+    )
+    .help("write the items out, or join two conditions: `x in a or x in b`")
 }

@@ -277,6 +277,84 @@ fn silence_is_for_one_rule() {
 }
 
 #[test]
+fn silence_of_one_rule_is_not_that_of_another() {
+    // The set is looked at once for each rule that wants to hear of it.
+    says(
+        "let s = [\"/a/*\"]\n\
+         @silence(\"LSMP2013\") deny file_open when path in s\n\
+         deny file_open when path in s",
+        &[(Code::ChildrenOnly, "*")],
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_not_held_against_the_rest() {
+    // The use of `s` and the default may be in the statement that is broken.
+    says(
+        "let s = [1]\nallow socket_bind\ndefault deny socket_bind when uid in s",
+        &[(Code::UnexpectedToken, "when")],
+    );
+    says(
+        "default deny file_opne\nallow file_open",
+        &[(Code::UnknownHook, "file_opne")],
+    );
+    // The name may be in the file that is missing.
+    says(
+        "include \"x\"\ndeny file_open when path in s",
+        &[(Code::IncludeNotFound, "\"x\"")],
+    );
+}
+
+#[test]
+fn values_in_quotes() {
+    let help = |condition: &str| help(&format!("deny file_open when {condition}"));
+    assert_eq!(
+        help("file.mode == \"0755\""),
+        "write it without quotes: `0o755`"
+    );
+    assert_eq!(help("uid == \"007\""), "write it without quotes: `7`");
+    assert_eq!(
+        help("file.owned == \"true\""),
+        "write it without quotes: `true`"
+    );
+    assert_eq!(
+        help("access has 5"),
+        "write the name of a flag, such as `read`"
+    );
+    assert_eq!(
+        help("file.type == 1"),
+        "its values go by name only: write one of REG, DIR, LNK, FIFO, SOCK, CHR, BLK"
+    );
+}
+
+#[test]
+fn annotations_belong_to_the_rule_behind_them() {
+    let warned = |text: &str| {
+        let said = said(text, &options());
+        said.iter()
+            .any(|(code, _)| *code == Code::MisleadingAnnotation)
+    };
+    for text in [
+        "deny file_open @id(\"a\")\naudit task_kill",
+        "deny file_open\n@id(\"a\")\n\naudit task_kill",
+        "deny file_open\n  @id(\"a\")\naudit task_kill",
+        "deny file_open @id(\"a\") @tag(\"b\")\n\n\naudit task_kill",
+    ] {
+        assert!(warned(text), "{text}");
+    }
+    for text in [
+        "deny file_open @id(\"a\") audit task_kill",
+        "deny file_open\n@id(\"a\")\naudit task_kill",
+        "deny file_open\n\n@id(\"a\")\n\naudit task_kill",
+        "deny file_open\n@id(\"a\")\n# why\naudit task_kill",
+        "default deny file_open @id(\"a\")\naudit task_kill",
+        "deny file_open @id(\"a\") @silence(\"LSMP2015\")\naudit task_kill",
+    ] {
+        assert!(!warned(text), "{text}");
+    }
+}
+
+#[test]
 fn spans_inside_strings_count_escapes() {
     says(
         r#"deny file_open when path == "/\x41\\[/[z-a]""#,

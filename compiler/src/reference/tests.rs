@@ -15,7 +15,12 @@ fn policy(text: &str) -> Hir {
     let reader = MemoryReader::default().file("/p.lsmp", text);
     let loaded = load::load(&[PathBuf::from("/p.lsmp")], &reader, false, 1 << 20);
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
-    let checked = check::check(&loaded.sources, &loaded.files, &Options::default());
+    let checked = check::check(
+        &loaded.sources,
+        &loaded.files,
+        check::Text::Whole,
+        &Options::default(),
+    );
     for diagnostic in &checked.diagnostics {
         let code = diagnostic.code;
         assert!(

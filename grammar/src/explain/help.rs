@@ -10,12 +10,34 @@ use crate::token::{Keyword, Token};
 
 impl Failure<'_, '_, '_> {
     /// What to write instead.
-    pub(super) fn help(&self) -> Option<String> {
+    pub(super) fn help(&self) -> String {
         self.help_for_word()
             .or_else(|| self.help_for_clause().map(str::to_owned))
             .or_else(|| self.help_in_condition())
             .or_else(|| self.help_in_list().map(str::to_owned))
             .or_else(|| self.help_for_missing().map(str::to_owned))
+            .unwrap_or_else(|| self.shape().to_owned())
+    }
+
+    /// What such a statement looks like, where no mistake is likelier than others.
+    fn shape(&self) -> &'static str {
+        match self.head() {
+            Some(Keyword::Let) => "write `let name = [\"/etc/**\"]`, `let name = uid == 0`",
+            Some(Keyword::Given) => "bind fields to values: `given exe = \"/tmp/x\", uid = 1000`",
+            Some(Keyword::Expect) => {
+                "say the verdict, then the hook: `expect deny file_open path = \"/x\"`"
+            }
+            Some(Keyword::Include) => "name a file or directory: `include \"rules.d\"`",
+            _ if self.has_clause(Keyword::When) || self.has_clause(Keyword::Unless) => {
+                "a condition compares a field with a value: `uid == 0`, `exe in [\"/tmp/**\"]`"
+            }
+            Some(Keyword::Default) => "write `default deny file_open`",
+            Some(Keyword::OnError) => "write `on_error allow file_open`",
+            Some(Keyword::Scope) => "write `scope web when exe == \"/usr/sbin/nginx\" { … }`",
+            Some(Keyword::Exempt) => "write `exempt when exe == \"/usr/sbin/sshd\"`",
+            Some(Keyword::Assert) => "write `assert deny file_open when path == \"/etc/shadow\"`",
+            _ => "a rule is an effect, its hooks and conditions: `deny file_open when uid == 0`",
+        }
     }
 
     /// A word that is almost a keyword, or another language's.
@@ -107,7 +129,10 @@ impl Failure<'_, '_, '_> {
             Token::Str { .. } | Token::Int { .. } | Token::LBracket
         ) || matches!(found.token, Token::Kw(Keyword::True | Keyword::False));
         let static_help = match (&found.token, self.before(1)) {
-            (Token::DotDot, _) => Some("a range stands in brackets: `port in [1..1023]`"),
+            (Token::DotDot, Some(Token::Int { .. })) => {
+                Some("a range stands in brackets: `port in [1..1023]`")
+            }
+            (Token::DotDot, _) => Some("a range is of two numbers: `port in [1..1023]`"),
             (_, Some(Token::DotDot)) => Some("a range has a number at both ends: `1..1023`"),
             (Token::LBracket, Some(Token::Name("all")))
                 if self.before(2) == Some(&Token::Kw(Keyword::Has)) =>

@@ -72,17 +72,15 @@ impl Scan<'_, '_> {
             .unwrap_or(rest.len())
             .max(first.len_utf8());
         let span = self.span(start, start + length);
-        let error = SyntaxError::new(
-            SyntaxCode::UnexpectedCharacter,
-            span,
-            format!("unexpected character {}", show(first)),
-            "means nothing here",
+        self.error(
+            SyntaxError::new(
+                SyntaxCode::UnexpectedCharacter,
+                span,
+                format!("unexpected character {}", show(first)),
+                "means nothing here",
+            )
+            .help(stray_help(first)),
         );
-        let error = match stray_help(first) {
-            Some(help) => error.help(help),
-            None => error,
-        };
-        self.error(error);
         self.line_mark = start + length;
         start + length
     }
@@ -118,8 +116,8 @@ pub(super) fn show(c: char) -> String {
     }
 }
 
-fn stray_help(c: char) -> Option<&'static str> {
-    Some(match c {
+fn stray_help(c: char) -> &'static str {
+    match c {
         '\0' => "is this a text file?",
         '-' => "there are no negative numbers, and no `-` in names",
         '.' => "a dotted name has no spaces: `parent.exe`",
@@ -137,6 +135,6 @@ fn stray_help(c: char) -> Option<&'static str> {
         '\u{2026}' => "write `..`",
         '\u{2010}'..='\u{2015}' => "a typographic dash: no dash means anything here",
         _ if !c.is_ascii() => "only strings and comments may have characters beyond ASCII",
-        _ => return None,
-    })
+        _ => "remove it; inside a string it would be text",
+    }
 }

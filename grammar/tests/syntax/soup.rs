@@ -20,6 +20,7 @@ fn check(text: &str) {
             assert!(text.get(span.start as usize..span.end as usize).is_some());
         }
         assert!(!error.message.is_empty() && !error.label.is_empty());
+        assert!(error.help.is_some(), "{text}: {}", error.message);
     }
     for comment in &parsed.comments {
         let span = comment.span;
