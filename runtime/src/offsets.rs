@@ -36,7 +36,11 @@ impl Constant {
 
 /// Byte offset of one entry of the ABI's table.
 fn resolve(btf: &KernelBtf, offset: &Offset) -> Option<u32> {
-    let member = btf.member(offset.structure, &offset.path.join("."))?;
+    let (last, before) = offset.path.split_last()?;
+    let member = last.split('|').find_map(|name| {
+        let names: Vec<&str> = before.iter().copied().chain([name]).collect();
+        btf.member(offset.structure, &names.join("."))
+    })?;
     // A bit field has no byte offset that a program could load from.
     (member.bit_size == 0 && member.bit_offset % 8 == 0).then_some(member.bit_offset / 8)
 }
@@ -65,11 +69,13 @@ pub(crate) fn constants(
     rate: u32,
 ) -> Result<Vec<Constant>> {
     let mut constants = all(btf, OFFSETS)?;
-    let [rename, mount] = symbol_addresses(system, ["rename_lock", "mount_lock"]);
+    let symbols = ["rename_lock", "mount_lock", "init_nsproxy"];
+    let [rename, mount, nsproxy] = symbol_addresses(system, symbols);
     constants.push(Constant::word(kernel::GLOBAL_CPUS, cpus));
     constants.push(Constant::word(kernel::GLOBAL_RATE, rate));
     constants.push(Constant::address(kernel::GLOBAL_RENAME_LOCK, rename));
     constants.push(Constant::address(kernel::GLOBAL_MOUNT_LOCK, mount));
+    constants.push(Constant::address(kernel::GLOBAL_INIT_NSPROXY, nsproxy));
     Ok(constants)
 }
 
@@ -146,6 +152,8 @@ mod tests {
         };
         let found = all(&btf, &[table(&["f_mode"])]).unwrap();
         assert_eq!(found[0].value, 4_u32.to_ne_bytes());
+        let renamed = all(&btf, &[table(&["__mode|f_mode"])]).unwrap();
+        assert_eq!(renamed, found);
         let error = all(&btf, &[table(&["f_mode"]), table(&["f_path", "mnt"])]).unwrap_err();
         assert!(error.to_string().contains("file.f_path.mnt"));
     }

@@ -7,7 +7,7 @@ use lsmpc_runtime::events::{EventRecord, Lost, Text};
 use serde_json::{Map, Value as Json, json};
 
 use super::text::word;
-use super::value::{bytes, text_json, text_word, value_json, value_word};
+use super::value::{bytes, number_json, text_json, text_word, value_json, value_word};
 use crate::output::{Style, paint};
 use crate::time::rfc3339;
 
@@ -38,14 +38,13 @@ fn errno(record: &EventRecord) -> Option<String> {
     Some(name.map_or_else(|| number.to_string(), str::to_owned))
 }
 
-/// String fields other than `exe` and `parent.exe`, which have a place of their
-/// own.
+/// String fields of the object; the subject's have a place of their own.
 fn object_texts(record: &EventRecord) -> impl Iterator<Item = (FieldId, &Text)> {
     record
         .texts
         .iter()
         .map(|(field, text)| (*field, text))
-        .filter(|(field, _)| !matches!(field, FieldId::Exe | FieldId::ParentExe))
+        .filter(|(field, _)| !field.is_subject())
 }
 
 /// A record as a JSON object.
@@ -78,11 +77,17 @@ pub(crate) fn record_json(record: &EventRecord, rules: Option<&[RuleReport]>) ->
         "gid": record.gid,
         "euid": record.euid,
         "egid": record.egid,
+        "auid": record.auid,
+        "caps": number_json(FieldId::Caps, record.caps),
         "comm": bytes(&record.comm),
         "exe": record.exe().and_then(text_json),
         "parent.exe": record.parent_exe().and_then(text_json),
+        "parent.comm": record.parent_comm.as_deref().map(bytes),
+        "cgroup": record.text(FieldId::Cgroup).and_then(text_json),
+        "containerized": record.containerized,
+        "initial_mntns": record.initial_mntns,
         "fields": fields,
-        "cgroup": record.cgroup,
+        "cgroup_id": record.cgroup_id,
         "cpu": record.cpu,
         "epoch": record.epoch,
     })
@@ -215,7 +220,12 @@ mod tests {
             parent_pid: None,
             cpu: 1,
             comm: b"ca\x1bt".to_vec(),
-            cgroup: 2817,
+            cgroup_id: 2817,
+            caps: 1 << 21,
+            parent_comm: Some(b"bash".to_vec()),
+            auid: u32::MAX,
+            containerized: Some(false),
+            initial_mntns: None,
             values: vec![
                 (FieldId::Access, Value::Number(3)),
                 (FieldId::FileMode, Value::Number(0o640)),
@@ -226,6 +236,7 @@ mod tests {
                 (FieldId::ParentExe, Text::Unknown),
                 (FieldId::Path, Text::Known(b"/tmp/a b".to_vec())),
                 (FieldId::NewPath, Text::None),
+                (FieldId::Cgroup, Text::Known(b"/system.slice/a".to_vec())),
             ],
         }
     }
@@ -279,6 +290,11 @@ mod tests {
         assert_eq!(json["severity"], "critical");
         assert_eq!(json["rules"][0]["id"], "shadow");
         assert_eq!(json["exe"], "/usr/bin/cat");
+        assert_eq!(json["caps"], json!(["CAP_SYS_ADMIN"]));
+        assert_eq!(json["parent.comm"], "bash");
+        assert_eq!(json["cgroup"], "/system.slice/a");
+        assert_eq!(json["containerized"], false);
+        assert_eq!(json["initial_mntns"], Json::Null);
         assert_eq!(json["fields"]["path"], "/tmp/a b");
         assert_eq!(json["fields"]["access"], json!(["read", "write"]));
         assert_eq!(json["fields"]["new_path"], Json::Null);

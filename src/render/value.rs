@@ -39,7 +39,8 @@ pub(crate) fn value_json(field: FieldId, value: Value) -> Option<Json> {
     }
 }
 
-fn number_json(field: FieldId, number: u64) -> Json {
+/// A number, or the names that it stands for.
+pub(crate) fn number_json(field: FieldId, number: u64) -> Json {
     let info = catalogue::field(field);
     match info.ty {
         FieldType::Bool => (number != 0).into(),

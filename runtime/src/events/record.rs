@@ -11,6 +11,7 @@ use lsmpc_abi::event::{EventHeader, EventText, EventValue, MAX_TEXTS, MAX_VALUES
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use lsmpc_abi::image::{OUTCOME_KILL, OUTCOME_UNKNOWN};
+use lsmpc_abi::kernel::namespaces;
 
 use super::clock::BootClock;
 
@@ -109,7 +110,17 @@ pub struct EventRecord {
     /// The task's name.
     pub comm: Vec<u8>,
     /// cgroup-v2 id.
-    pub cgroup: u64,
+    pub cgroup_id: u64,
+    /// Effective capabilities.
+    pub caps: u64,
+    /// The parent's name at fork.
+    pub parent_comm: Option<Vec<u8>>,
+    /// Login user id; `u32::MAX`: unset.
+    pub auid: u32,
+    /// Whether the pid namespace is not the initial one, if it could be read.
+    pub containerized: Option<bool>,
+    /// Whether the mount namespace is the initial one, if it could be read.
+    pub initial_mntns: Option<bool>,
     /// Scalar fields of the object, in the order recorded.
     pub values: Vec<(FieldId, Value)>,
     /// String fields of subject and object, in the order recorded.
@@ -180,7 +191,7 @@ fn ip_address(high: u64, low: u64) -> IpAddr {
 
 // The reads below go through the header field by field in the ABI's order; this
 // keeps them honest.
-const _: () = assert!(size_of::<EventHeader>() == 96);
+const _: () = assert!(size_of::<EventHeader>() == 128);
 const _: () = assert!(size_of::<EventValue>() == 24);
 const _: () = assert!(size_of::<EventText>() == 12);
 
@@ -219,10 +230,19 @@ impl EventRecord {
             parent_pid: Some(at.u32()?).filter(|pid| *pid != 0),
             cpu: at.u32()?,
             comm: until_nul(&at.array::<16>()?),
-            cgroup: at.u64()?,
+            cgroup_id: at.u64()?,
+            caps: at.u64()?,
+            parent_comm: Some(until_nul(&at.array::<16>()?)).filter(|comm| !comm.is_empty()),
+            auid: at.u32()?,
+            containerized: None,
+            initial_mntns: None,
             values: Vec::new(),
             texts: Vec::new(),
         };
+        let bits = at.u32()?;
+        let known = |unknown, set| (bits & unknown == 0).then_some(bits & set != 0);
+        record.containerized = known(namespaces::CONTAINERIZED_UNKNOWN, namespaces::CONTAINERIZED);
+        record.initial_mntns = known(namespaces::INITIAL_MNTNS_UNKNOWN, namespaces::INITIAL_MNTNS);
         let values = usize::from(at.u16()?);
         let texts = usize::from(at.u16()?);
         at.u32()?;

@@ -24,6 +24,11 @@ fn encode(values: &[(u8, u8, u64, u64)], texts: &[(u8, u8, &[u8])]) -> Vec<u8> {
     }
     bytes.extend(b"curl\0\0\0\0\0\0\0\0\0\0\0\0");
     bytes.extend(77_u64.to_le_bytes());
+    bytes.extend((1_u64 << 21).to_le_bytes());
+    bytes.extend(b"bash\0\0\0\0\0\0\0\0\0\0\0\0");
+    bytes.extend(u32::MAX.to_le_bytes());
+    let context = namespaces::CONTAINERIZED | namespaces::INITIAL_MNTNS_UNKNOWN;
+    bytes.extend(context.to_le_bytes());
     bytes.extend((values.len() as u16).to_le_bytes());
     bytes.extend((texts.len() as u16).to_le_bytes());
     bytes.extend([0; 4]);
@@ -76,8 +81,14 @@ fn a_record_is_read_back() {
         (record.uid, record.gid, record.euid, record.egid),
         (1000, 1001, 0, 5)
     );
+    assert_eq!((record.caps, record.auid), (1 << 21, u32::MAX));
+    assert_eq!(record.parent_comm.as_deref(), Some(&b"bash"[..]));
     assert_eq!(
-        (record.parent_pid, record.cpu, record.cgroup),
+        (record.containerized, record.initial_mntns),
+        (Some(true), None)
+    );
+    assert_eq!(
+        (record.parent_pid, record.cpu, record.cgroup_id),
         (Some(50), 2, 77)
     );
     assert_eq!(record.comm, b"curl");

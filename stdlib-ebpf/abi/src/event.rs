@@ -49,6 +49,14 @@ pub struct EventHeader {
     pub comm: [u8; 16],
     /// cgroup-v2 id.
     pub cgroup: u64,
+    /// Effective capabilities.
+    pub caps: u64,
+    /// The parent's name at fork, NUL-padded; empty if not known.
+    pub parent_comm: [u8; 16],
+    /// Login user id; `u32::MAX`: unset.
+    pub auid: u32,
+    /// Bits of [`crate::kernel::namespaces`].
+    pub namespaces: u32,
     /// Number of [`EventValue`]s.
     pub value_count: u16,
     /// Number of [`EventText`]s.

@@ -11,7 +11,8 @@ pub const UNSET: u32 = u32::MAX;
 
 /// One offset: where, in bytes, the last member of `path` lies in `structure`.
 /// Members are looked for in anonymous structs and unions too; the names after
-/// the first are members of the (embedded) type before.
+/// the first are members of the (embedded) type before. `a|b`: the member that
+/// older kernels call `a` and newer ones `b`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Offset {
     /// The constant's symbol in the object.
@@ -59,11 +60,22 @@ macro_rules! kernel_offsets {
             OFF_TASK_REAL_PARENT "task_struct" ["real_parent"],
             OFF_TASK_COMM "task_struct" ["comm"],
             OFF_TASK_TGID "task_struct" ["tgid"],
+            OFF_TASK_LOGINUID "task_struct" ["loginuid"],
+            OFF_TASK_THREAD_PID "task_struct" ["thread_pid"],
+            OFF_TASK_NSPROXY "task_struct" ["nsproxy"],
+            OFF_TASK_CGROUPS "task_struct" ["cgroups"],
+            OFF_PID_LEVEL "pid" ["level"],
+            OFF_NSPROXY_MNT "nsproxy" ["mnt_ns"],
+            OFF_CSS_SET_DFL_CGRP "css_set" ["dfl_cgrp"],
+            OFF_CGROUP_KN "cgroup" ["kn"],
+            OFF_KERNFS_PARENT "kernfs_node" ["parent|__parent"],
+            OFF_KERNFS_NAME "kernfs_node" ["name"],
             OFF_MM_EXE_FILE "mm_struct" ["exe_file"],
             OFF_CRED_UID "cred" ["uid"],
             OFF_CRED_EUID "cred" ["euid"],
             OFF_CRED_EGID "cred" ["egid"],
             OFF_CRED_FSUID "cred" ["fsuid"],
+            OFF_CRED_CAP_EFFECTIVE "cred" ["cap_effective"],
             OFF_BPRM_FILE "linux_binprm" ["file"],
             OFF_SOCKET_TYPE "socket" ["type"],
             OFF_SOCKET_SK "socket" ["sk"],
@@ -96,10 +108,24 @@ pub const GLOBAL_CPUS: &str = "CPU_COUNT";
 pub const GLOBAL_RENAME_LOCK: &str = "RENAME_LOCK_ADDR";
 /// u64: address of the kernel's `mount_lock`, 0 if not known.
 pub const GLOBAL_MOUNT_LOCK: &str = "MOUNT_LOCK_ADDR";
+/// u64: address of the kernel's `init_nsproxy`, 0 if not known.
+pub const GLOBAL_INIT_NSPROXY: &str = "INIT_NSPROXY_ADDR";
 /// u32: records a second of one rate-limit bucket, 0 for no limit.
 pub const GLOBAL_RATE: &str = "RATE_PER_SECOND";
 /// Default of [`GLOBAL_RATE`].
 pub const DEFAULT_RATE: u32 = 64;
+
+/// Bits of [`crate::event::EventHeader::namespaces`].
+pub mod namespaces {
+    /// `containerized`.
+    pub const CONTAINERIZED: u32 = 1;
+    /// Whether it is, could not be read.
+    pub const CONTAINERIZED_UNKNOWN: u32 = 2;
+    /// `initial_mntns`.
+    pub const INITIAL_MNTNS: u32 = 4;
+    /// Whether it is, could not be read.
+    pub const INITIAL_MNTNS_UNKNOWN: u32 = 8;
+}
 
 /// Bits of `access`.
 pub mod access {

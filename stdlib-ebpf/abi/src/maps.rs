@@ -1,14 +1,16 @@
 //! Names and sizes of the object's maps. All are defined with BTF.
 
+use crate::state::LONG_PARTS;
+
 /// ARRAY_OF_MAPS, one slot: the image in force. The inner map is an ARRAY of
 /// u32 → `[u8; PAGE_SIZE]` with `BPF_F_INNER_MAP`.
 pub const POLICY: &str = "POLICY";
 /// Task storage of [`crate::state::TaskState`].
 pub const TASK: &str = "TASK";
-/// Task storage of [`crate::state::TaskLong`].
-pub const TASK_LONG: &str = "TASK_LONG";
+/// Task storage of [`crate::state::LongPart`]: the parts of the program's path.
+pub const TASK_LONG: [&str; LONG_PARTS] = ["TASK_LONG_0", "TASK_LONG_1", "TASK_LONG_2"];
 /// The same, for the parent's path.
-pub const PARENT_LONG: &str = "PARENT_LONG";
+pub const PARENT_LONG: [&str; LONG_PARTS] = ["PARENT_LONG_0", "PARENT_LONG_1", "PARENT_LONG_2"];
 /// ARRAY of scratch slots: set its entries to the number of possible CPUs times
 /// [`SLOTS_PER_CPU`].
 pub const SCRATCH: &str = "SCRATCH";
@@ -26,8 +28,12 @@ pub const RATE: &str = "RATE";
 pub const ALL: &[&str] = &[
     POLICY,
     TASK,
-    TASK_LONG,
-    PARENT_LONG,
+    TASK_LONG[0],
+    TASK_LONG[1],
+    TASK_LONG[2],
+    PARENT_LONG[0],
+    PARENT_LONG[1],
+    PARENT_LONG[2],
     SCRATCH,
     RECORDS,
     EVENTS,

@@ -1,8 +1,13 @@
 //! What the programs keep in the kernel beside the image: per-task state.
 
-/// Longest program path kept inside [`TaskState`]; longer ones are kept in the
-/// maps `TASK_LONG` and `PARENT_LONG`.
+/// Longest program path kept inside [`TaskState`]; longer ones are kept in
+/// [`LONG_PARTS`] parts, each in a map of its own.
 pub const INLINE_EXE: usize = 232;
+/// Parts of a long path.
+pub const LONG_PARTS: usize = 3;
+/// Bytes of each part but the last. Newer kernels allocate task storage without
+/// waiting, which fails for elements of more than a few KiB.
+pub const LONG_PART: usize = 1368;
 
 /// A program path as it was when executed.
 #[derive(Debug, Clone, Copy)]
@@ -10,7 +15,7 @@ pub const INLINE_EXE: usize = 232;
 pub struct ExePath {
     /// [`crate::Presence`] as a number.
     pub presence: u8,
-    /// Bit 0: the bytes are in a map of long paths and not here. The other bits count the
+    /// Bit 0: the bytes are in the maps of long paths and not here. The other bits count the
     /// changes, so that a reader on another CPU sees that one came between.
     pub long: u8,
     /// Length in bytes.
@@ -36,18 +41,20 @@ pub struct TaskState {
     pub exe: ExePath,
     /// The parent's program at fork.
     pub parent: ExePath,
+    /// The parent's name at fork, NUL-padded.
+    pub parent_comm: [u8; 16],
 }
 
-/// Value of the task-storage maps `TASK_LONG` and `PARENT_LONG`, present only
-/// where that path is longer than [`INLINE_EXE`]. Two maps and not one: newer
-/// kernels take no elements of task storage of more than 8 KiB with their header.
+/// Value of the task-storage maps of long paths: a part of one, present only where
+/// that path is longer than [`INLINE_EXE`].
 #[repr(C)]
-pub struct TaskLong {
-    /// The path, without NUL.
-    pub path: [u8; 4096],
+pub struct LongPart {
+    /// Bytes of the path, without NUL.
+    pub bytes: [u8; LONG_PART],
 }
 
-const _: () = assert!(core::mem::size_of::<TaskState>() == 16 + 2 * (8 + INLINE_EXE));
+const _: () = assert!(LONG_PARTS * LONG_PART >= crate::PATH_MAX_BYTES);
+const _: () = assert!(core::mem::size_of::<TaskState>() == 32 + 2 * (8 + INLINE_EXE));
 
 /// Counters, one u64 each, in the per-CPU array `COUNTERS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -19,7 +19,7 @@ use crate::{
     image::Image,
     maps::{Slot, claim_slot, count, release_slot},
     read,
-    subject::{self, Task, lsmpc_subject_value},
+    subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
 };
 
 const EPERM: i32 = -1;
@@ -106,27 +106,31 @@ macro_rules! functions {
 }
 pub(crate) use functions;
 
-const COMM: u8 = FieldId::Comm as u8;
 const EXE: u8 = FieldId::Exe as u8;
 const PARENT_EXE: u8 = FieldId::ParentExe as u8;
 const TARGET_EXE: u8 = FieldId::TargetExe as u8;
 const LAST_SUBJECT: u8 = FieldId::ParentComm as u8;
 
-/// Puts a string field into the work, unless it is there already.
+/// Puts a string field of the object into the work, unless it is there already.
 #[inline(always)]
 pub(crate) fn text<O: Object>(slot: &mut Slot, field: u8) {
+    put_text(slot, field, O::text);
+}
+
+/// Puts a string field into the work, unless it is there already.
+#[inline(always)]
+pub(crate) fn put_text(
+    slot: &mut Slot,
+    field: u8,
+    text: impl FnOnce(&mut Slot, u8) -> Presence,
+) {
     let holds = u32::from(field) + 1;
     if slot.holds == holds {
         slot.work.set_presence(Presence::Known);
         return;
     }
     slot.holds = 0;
-    let presence = match field {
-        EXE => exe::path(slot, Which::Own),
-        PARENT_EXE => exe::path(slot, Which::Parent),
-        COMM => subject::comm(slot, subject::current() as u64),
-        _ => O::text(slot, field),
-    };
+    let presence = text(slot, field);
     slot.work.set_presence(presence);
     if presence == Presence::Known {
         slot.holds = holds;
@@ -162,6 +166,10 @@ impl<O: Functions> Source for Event<O> {
 
     #[inline(always)]
     fn text(&mut self, field: u8) {
+        if field <= LAST_SUBJECT {
+            lsmpc_subject_text(self.slot, u64::from(field));
+            return;
+        }
         if O::HAS_TARGET && field == TARGET_EXE {
             exe::fetch(self.slot, self.target);
         }

@@ -6,18 +6,22 @@
 
 use lsmpc_abi::{
     Presence,
-    state::{ExePath, INLINE_EXE, TaskLong, TaskState},
+    state::{ExePath, INLINE_EXE, TaskState},
 };
 use lsmpc_engine::bits::bound;
 
 use crate::{
     atomic,
     file::{Located, OpenFile},
-    globals::{OFF_MM_EXE_FILE, OFF_TASK_FLAGS, OFF_TASK_MM, OFF_TASK_REAL_PARENT, OFF_TASK_TGID},
-    maps::{PARENT_LONG, Slot, TASK, TASK_LONG},
+    globals::{
+        OFF_MM_EXE_FILE, OFF_TASK_COMM, OFF_TASK_FLAGS, OFF_TASK_MM, OFF_TASK_REAL_PARENT,
+        OFF_TASK_TGID,
+    },
+    long,
+    maps::{Slot, TASK},
     path::resolve,
-    read::{copy, copy_at_most, read},
-    subject::{Task, current, storage, tgid},
+    read::{copy, copy_at_most, copy_string, read},
+    subject::{self, Task, current, storage, tgid},
 };
 
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -44,15 +48,6 @@ fn real_parent() -> Task {
 pub(crate) enum Which {
     Own,
     Parent,
-}
-
-/// Where a long path of a task is kept, or null.
-#[inline(always)]
-fn long_path(task: Task, which: Which, create: bool) -> *mut TaskLong {
-    match which {
-        Which::Own => storage(&TASK_LONG, task, create),
-        Which::Parent => storage(&PARENT_LONG, task, create),
-    }
 }
 
 /// The file that a task executes; 0 if none, `None` if it cannot be read.
@@ -132,12 +127,9 @@ pub(crate) fn store(
                     stored = Presence::Known;
                 }
             } else {
-                let long = long_path(current(), which, true);
-                if !long.is_null() {
-                    is_long = 1;
-                    if copy::<0xfff>(long.cast(), from, length) {
-                        stored = Presence::Known;
-                    }
+                is_long = 1;
+                if long::store(which, from, length) {
+                    stored = Presence::Known;
                 }
             }
         }
@@ -170,8 +162,7 @@ pub(crate) fn load(slot: *mut Slot, task: Task, state: *mut TaskState, which: Wh
         let copied = if before & 0x100 == 0 {
             copy_at_most::<INLINE_EXE>(into, (&raw const (*exe).bytes) as u64, length)
         } else {
-            let long = long_path(task, which, false);
-            !long.is_null() && copy::<0xfff>(into, long as u64, length)
+            long::load(task, which, into, length)
         };
         if !copied || atomic::load(word) != before {
             return Presence::Unknown;
@@ -200,6 +191,9 @@ pub(crate) fn fill(slot: *mut Slot) {
         return;
     }
     store(slot, state, Which::Parent, presence, pid);
+    let comm = real_parent() as u64 + OFF_TASK_COMM.get();
+    // SAFETY: the acting task's state has room for a name.
+    unsafe { copy_string((&raw mut (*state).parent_comm).cast(), comm, 16) };
     // Last, because it tells that the state is filled in.
     let presence = live(slot, current() as u64);
     store(slot, state, Which::Own, presence, tgid());
@@ -308,9 +302,9 @@ pub(crate) fn fetch(slot: *mut Slot, task: Task) {
         if before & 0x100 != 0 {
             (*slot).holds = 0;
             fetched = FETCHED_LONG;
-            let long = long_path(task, Which::Own, false);
+            let length = u32::from((*slot).target.length);
             let text = (&raw mut (*slot).work.text).cast::<u8>();
-            copied &= !long.is_null() && copy::<0x1fff>(text, long as u64, 4096);
+            copied &= long::load(task, Which::Own, text, length);
         }
         if !copied || atomic::load(exe.cast()) != before {
             (*slot).target.presence = Presence::Unknown as u8;
@@ -357,4 +351,35 @@ pub(crate) fn parent_pid() -> u32 {
     }
     // SAFETY: the acting task's state.
     unsafe { (*state).parent.pid }
+}
+
+/// Puts the parent's name, as it was at fork, into the slot's text buffer.
+#[inline(always)]
+pub(crate) fn parent_comm(slot: *mut Slot) -> Presence {
+    let mut state = storage(&TASK, current(), false);
+    if !is_filled(state) {
+        fill(slot);
+        state = storage(&TASK, current(), false);
+    }
+    if is_filled(state) {
+        // SAFETY: the acting task's state.
+        return subject::name(slot, unsafe { &raw const (*state).parent_comm } as u64);
+    }
+    subject::comm(slot, real_parent() as u64)
+}
+
+/// Copies the parent's name, as it was at fork; empty if not known.
+///
+/// # Safety
+/// 16 bytes from `into` on must be writable.
+#[inline(always)]
+pub(crate) unsafe fn copy_parent_comm(into: *mut u8) {
+    let state = storage(&TASK, current(), false);
+    if state.is_null() {
+        // SAFETY: the caller's.
+        unsafe { into.cast::<[u8; 16]>().write([0; 16]) };
+    } else {
+        // SAFETY: the caller's; the acting task's state.
+        unsafe { into.cast::<[u8; 16]>().write((*state).parent_comm) };
+    }
 }

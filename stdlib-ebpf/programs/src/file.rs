@@ -129,7 +129,7 @@ fn scalar(inode: u64, field: u8) -> Option<u64> {
         }),
         OWNED => {
             let owner: u32 = read(inode + OFF_INODE_UID.get())?;
-            let acting = subject::credential(OFF_CRED_FSUID.get())?;
+            let acting = subject::credential::<u32>(OFF_CRED_FSUID.get())?;
             Some(u64::from(acting == owner))
         }
         IS_EXE => match exe::exe_file(subject::current() as u64)? {

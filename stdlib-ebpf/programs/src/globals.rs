@@ -21,6 +21,9 @@ static RENAME_LOCK_ADDR: Global<u64> = Global::new(0);
 static MOUNT_LOCK_ADDR: Global<u64> = Global::new(0);
 
 #[unsafe(no_mangle)]
+static INIT_NSPROXY_ADDR: Global<u64> = Global::new(0);
+
+#[unsafe(no_mangle)]
 static RATE_PER_SECOND: Global<u32> = Global::new(DEFAULT_RATE);
 
 /// Number of possible CPUs.
@@ -43,6 +46,12 @@ pub(crate) fn rename_lock() -> u64 {
 #[inline(always)]
 pub(crate) fn mount_lock() -> u64 {
     MOUNT_LOCK_ADDR.load()
+}
+
+/// Address of `init_nsproxy`, or 0.
+#[inline(always)]
+pub(crate) fn init_nsproxy() -> u64 {
+    INIT_NSPROXY_ADDR.load()
 }
 
 /// Records a second of one rate-limit bucket; 0: no limit.

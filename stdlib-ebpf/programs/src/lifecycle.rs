@@ -1,12 +1,14 @@
 //! What becomes of a task's state when the task forks or executes a program.
 
-use lsmpc_abi::{Presence, state::TaskLong};
+use aya_ebpf::helpers::generated::bpf_get_current_comm;
+use lsmpc_abi::Presence;
 use lsmpc_engine::repeat::{Step, repeat};
 
 use crate::{
     atomic,
     exe::{EXE_BYTES, Which, file_path, fill, head, is_filled, store},
-    maps::{PARENT_LONG, Slot, TASK, TASK_LONG, TaskStorage},
+    long,
+    maps::{Slot, TASK},
     read::copy,
     subject::{Task, current, storage, storage_from, tgid},
 };
@@ -90,11 +92,11 @@ pub(crate) fn forked(child: Task, flags: u64) {
         let own = (*state).exe.long & 1 != 0;
         let parents = (*state).parent.long & 1 != 0;
         if own {
-            copy_long(&TASK_LONG, &TASK_LONG, child);
+            long::inherit(child, Which::Own, Which::Own);
         }
         if sibling {
             if parents {
-                copy_long(&PARENT_LONG, &PARENT_LONG, child);
+                long::inherit(child, Which::Parent, Which::Parent);
             }
             return;
         }
@@ -102,17 +104,9 @@ pub(crate) fn forked(child: Task, flags: u64) {
         let into = (&raw mut (*copied).parent).cast();
         copy::<0xff>(into, (&raw const (*state).exe) as u64, EXE_BYTES);
         (*copied).parent.pid = tgid();
+        bpf_get_current_comm((&raw mut (*copied).parent_comm).cast(), 16);
         if own {
-            copy_long(&TASK_LONG, &PARENT_LONG, child);
+            long::inherit(child, Which::Own, Which::Parent);
         }
-    }
-}
-
-/// Gives the child a copy of a long path of the acting task.
-#[inline(always)]
-fn copy_long(from: &TaskStorage<TaskLong>, into: &TaskStorage<TaskLong>, child: Task) {
-    let path = storage(from, current(), false);
-    if !path.is_null() {
-        storage_from(into, child, path);
     }
 }

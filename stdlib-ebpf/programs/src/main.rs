@@ -8,6 +8,7 @@
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
 mod atomic;
+mod cgroup;
 mod event;
 mod exe;
 mod file;
@@ -15,6 +16,7 @@ mod globals;
 mod hooks;
 mod image;
 mod lifecycle;
+mod long;
 mod maps;
 mod path;
 mod read;

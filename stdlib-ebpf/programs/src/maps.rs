@@ -12,14 +12,14 @@ use lsmpc_abi::{
     event::{EventHeader, EventText, EventValue},
     image::PAGE_SIZE,
     maps::{EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SLOTS_PER_CPU},
-    state::{Counter, ExePath, TaskLong, TaskState},
+    state::{Counter, ExePath, LongPart, TaskState},
 };
 use lsmpc_engine::{
     Work,
     repeat::{Step, repeat},
 };
 
-use crate::{atomic, globals, path::Walk};
+use crate::{atomic, cgroup::Climb, globals, path::Walk};
 
 /// A page of an image.
 pub(crate) type Page = [u8; PAGE_SIZE];
@@ -32,10 +32,22 @@ pub(crate) static POLICY: ArrayOfMaps<Array<Page, 1, { BPF_F_INNER_MAP as usize 
 pub(crate) static TASK: TaskStorage<TaskState> = TaskStorage::new();
 
 #[btf_map]
-pub(crate) static TASK_LONG: TaskStorage<TaskLong> = TaskStorage::new();
+pub(crate) static TASK_LONG_0: TaskStorage<LongPart> = TaskStorage::new();
 
 #[btf_map]
-pub(crate) static PARENT_LONG: TaskStorage<TaskLong> = TaskStorage::new();
+pub(crate) static TASK_LONG_1: TaskStorage<LongPart> = TaskStorage::new();
+
+#[btf_map]
+pub(crate) static TASK_LONG_2: TaskStorage<LongPart> = TaskStorage::new();
+
+#[btf_map]
+pub(crate) static PARENT_LONG_0: TaskStorage<LongPart> = TaskStorage::new();
+
+#[btf_map]
+pub(crate) static PARENT_LONG_1: TaskStorage<LongPart> = TaskStorage::new();
+
+#[btf_map]
+pub(crate) static PARENT_LONG_2: TaskStorage<LongPart> = TaskStorage::new();
 
 #[btf_map]
 static SCRATCH: Array<Slot, { SLOTS_PER_CPU as usize }> = Array::new();
@@ -107,6 +119,7 @@ pub(crate) struct Slot {
     /// The target's program.
     pub(crate) target: ExePath,
     pub(crate) walk: Walk,
+    pub(crate) climb: Climb,
     pub(crate) work: Work,
 }
 

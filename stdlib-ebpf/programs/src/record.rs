@@ -90,9 +90,17 @@ const fn texts_at<O: Object>() -> usize {
     size_of::<EventHeader>() + O::VALUES.len() * size_of::<EventValue>()
 }
 
-/// Offset of the texts' bytes: the hook's own texts, exe and parent.exe come first.
+/// String fields of the subject, after the hook's own.
+const SUBJECT: [FieldId; 3] = [FieldId::Exe, FieldId::ParentExe, FieldId::Cgroup];
+
+/// How many texts a record of this hook has.
+const fn texts<O: Object>() -> usize {
+    O::TEXTS.len() + SUBJECT.len()
+}
+
+/// Offset of the texts' bytes.
 const fn bytes_at<O: Object>() -> usize {
-    (texts_at::<O>() + (O::TEXTS.len() + 2) * size_of::<EventText>()).next_multiple_of(8)
+    (texts_at::<O>() + texts::<O>() * size_of::<EventText>()).next_multiple_of(8)
 }
 
 /// Puts values and texts into the record; its size.
@@ -104,13 +112,17 @@ fn fill<O: Object>(record: *mut Record, slot: &mut Slot) -> u32 {
         (*record).used = 0;
         let base = (&raw mut (*record).bytes).cast::<u8>();
         let mut at = 0;
-        while at < O::TEXTS.len() + 2 {
+        while at < texts::<O>() {
             let field = match at.checked_sub(O::TEXTS.len()) {
-                None => O::TEXTS[at],
-                Some(0) => FieldId::Exe,
-                Some(_) => FieldId::ParentExe,
+                None => {
+                    event::text::<O>(slot, O::TEXTS[at] as u8);
+                    O::TEXTS[at]
+                }
+                Some(of_subject) => {
+                    subject::lsmpc_subject_text(slot, SUBJECT[of_subject] as u64);
+                    SUBJECT[of_subject]
+                }
             };
-            event::text::<O>(slot, field as u8);
             let entry = base.add(texts_at::<O>() + at * size_of::<EventText>());
             text::<O>(record, entry.cast(), field as u8, slot);
             at += 1;
@@ -199,8 +211,12 @@ fn head<O: Object>(record: *mut Record, size: u32, slot: &Slot) {
         (*header).cpu = bpf_get_smp_processor_id();
         bpf_get_current_comm((&raw mut (*header).comm).cast(), 16);
         (*header).cgroup = bpf_get_current_cgroup_id();
+        (*header).caps = subject::capabilities().unwrap_or(0);
+        exe::copy_parent_comm((&raw mut (*header).parent_comm).cast());
+        (*header).auid = subject::login_uid().unwrap_or(u32::MAX);
+        (*header).namespaces = subject::namespaces();
         (*header).value_count = O::VALUES.len() as u16;
-        (*header).text_count = (O::TEXTS.len() + 2) as u16;
+        (*header).text_count = texts::<O>() as u16;
         (*header).reserved = 0;
     }
 }

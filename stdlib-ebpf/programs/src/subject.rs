@@ -1,4 +1,5 @@
-//! The acting task: its ids and its name; and a task's storage.
+//! The acting task: its ids, names, capabilities and namespaces; and a task's
+//! storage.
 
 use core::{ffi::c_void, ptr};
 
@@ -9,13 +10,18 @@ use aya_ebpf::{
         bpf_task_storage_get,
     },
 };
-use lsmpc_abi::{Presence, field::FieldId};
+use lsmpc_abi::{Presence, field::FieldId, kernel::namespaces as names};
 use lsmpc_engine::Work;
 
 use crate::{
-    globals::{OFF_CRED_EGID, OFF_CRED_EUID, OFF_TASK_COMM, OFF_TASK_CRED},
+    cgroup, event,
+    exe::{self, Which},
+    globals::{
+        self, OFF_CRED_CAP_EFFECTIVE, OFF_CRED_EGID, OFF_CRED_EUID, OFF_NSPROXY_MNT, OFF_PID_LEVEL,
+        OFF_TASK_COMM, OFF_TASK_CRED, OFF_TASK_LOGINUID, OFF_TASK_NSPROXY, OFF_TASK_THREAD_PID,
+    },
     maps::{Slot, TaskStorage},
-    read::{copy_string, pointer, read},
+    read::{Plain, copy_string, pointer, read},
 };
 
 /// A task, as the verifier knows it: usable for task storage.
@@ -64,6 +70,10 @@ pub(crate) extern "C" fn lsmpc_subject_value(slot: *mut Slot, field: u64) -> u64
     const GID: u8 = FieldId::Gid as u8;
     const EUID: u8 = FieldId::Euid as u8;
     const EGID: u8 = FieldId::Egid as u8;
+    const AUID: u8 = FieldId::Auid as u8;
+    const CAPS: u8 = FieldId::Caps as u8;
+    const CONTAINERIZED: u8 = FieldId::Containerized as u8;
+    const INITIAL_MNTNS: u8 = FieldId::InitialMntns as u8;
     // SAFETY: null or the slot claimed by this event; no other reference is used.
     let Some(slot) = (unsafe { slot.as_mut() }) else {
         return 0;
@@ -71,14 +81,41 @@ pub(crate) extern "C" fn lsmpc_subject_value(slot: *mut Slot, field: u64) -> u64
     // SAFETY: no arguments.
     let ids = unsafe { bpf_get_current_uid_gid() };
     let value = match field as u8 {
-        PID => Some(tgid()),
-        UID => Some(ids as u32),
-        GID => Some((ids >> 32) as u32),
-        EUID => credential(OFF_CRED_EUID.get()),
-        EGID => credential(OFF_CRED_EGID.get()),
+        PID => Some(tgid().into()),
+        UID => Some((ids as u32).into()),
+        GID => Some(ids >> 32),
+        EUID => credential::<u32>(OFF_CRED_EUID.get()).map(u64::from),
+        EGID => credential::<u32>(OFF_CRED_EGID.get()).map(u64::from),
+        AUID => login_uid().map(u64::from),
+        CAPS => capabilities(),
+        CONTAINERIZED => is_containerized().map(u64::from),
+        INITIAL_MNTNS => is_in_initial_mntns().map(u64::from),
         _ => None,
     };
-    answer(&mut slot.work, value.map(u64::from));
+    answer(&mut slot.work, value);
+    0
+}
+
+/// Puts a string field of the subject into the work, unless it is there already.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub(crate) extern "C" fn lsmpc_subject_text(slot: *mut Slot, field: u64) -> u64 {
+    const COMM: u8 = FieldId::Comm as u8;
+    const CGROUP: u8 = FieldId::Cgroup as u8;
+    const EXE: u8 = FieldId::Exe as u8;
+    const PARENT_EXE: u8 = FieldId::ParentExe as u8;
+    const PARENT_COMM: u8 = FieldId::ParentComm as u8;
+    // SAFETY: null or the slot claimed by this event; no other reference is used.
+    if let Some(slot) = unsafe { slot.as_mut() } {
+        event::put_text(slot, field as u8, |slot, field| match field {
+            EXE => exe::path(slot, Which::Own),
+            PARENT_EXE => exe::path(slot, Which::Parent),
+            COMM => comm(slot, current() as u64),
+            PARENT_COMM => exe::parent_comm(slot),
+            CGROUP => cgroup::path(slot, current() as u64),
+            _ => Presence::Unknown,
+        });
+    }
     0
 }
 
@@ -91,20 +128,77 @@ pub(crate) fn answer(work: &mut Work, value: Option<u64>) {
     }
 }
 
-/// A u32 of the current task's effective credentials.
+/// A member of the current task's effective credentials.
 #[inline(always)]
-pub(crate) fn credential(offset: u64) -> Option<u32> {
+pub(crate) fn credential<T: Plain>(offset: u64) -> Option<T> {
     let credentials = pointer(current() as u64 + OFF_TASK_CRED.get());
     read(credentials + offset)
+}
+
+/// The login user id; `u32::MAX`: unset.
+#[inline(always)]
+pub(crate) fn login_uid() -> Option<u32> {
+    read(current() as u64 + OFF_TASK_LOGINUID.get())
+}
+
+/// The effective capabilities: one word, or two halves, the lower one first.
+#[inline(always)]
+pub(crate) fn capabilities() -> Option<u64> {
+    credential(OFF_CRED_CAP_EFFECTIVE.get())
+}
+
+/// Whether the pid namespace is not the initial one.
+#[inline(always)]
+fn is_containerized() -> Option<bool> {
+    let pid = pointer(current() as u64 + OFF_TASK_THREAD_PID.get());
+    read::<u32>(pid + OFF_PID_LEVEL.get()).map(|level| level != 0)
+}
+
+/// Whether the mount namespace is the initial one.
+#[inline(always)]
+fn is_in_initial_mntns() -> Option<bool> {
+    let first = globals::init_nsproxy();
+    let proxy = pointer(current() as u64 + OFF_TASK_NSPROXY.get());
+    if first == 0 || proxy == 0 {
+        return None;
+    }
+    let initial: u64 = read(first + OFF_NSPROXY_MNT.get())?;
+    let own: u64 = read(proxy + OFF_NSPROXY_MNT.get())?;
+    Some(own == initial)
+}
+
+/// The namespaces, for records.
+#[inline(always)]
+pub(crate) fn namespaces() -> u32 {
+    let bits = |known: Option<bool>, set: u32, unknown: u32| match known {
+        Some(true) => set,
+        Some(false) => 0,
+        None => unknown,
+    };
+    bits(
+        is_containerized(),
+        names::CONTAINERIZED,
+        names::CONTAINERIZED_UNKNOWN,
+    ) | bits(
+        is_in_initial_mntns(),
+        names::INITIAL_MNTNS,
+        names::INITIAL_MNTNS_UNKNOWN,
+    )
 }
 
 /// Puts a task's name into the slot's text buffer.
 #[inline(always)]
 pub(crate) fn comm(slot: *mut Slot, task: u64) -> Presence {
+    name(slot, task + OFF_TASK_COMM.get())
+}
+
+/// Puts the name at an address into the slot's text buffer.
+#[inline(always)]
+pub(crate) fn name(slot: *mut Slot, address: u64) -> Presence {
     // SAFETY: the slot is claimed by this event; 16 bytes are there.
     unsafe {
         let work = &mut (*slot).work;
-        match copy_string(work.text.as_mut_ptr(), task + OFF_TASK_COMM.get(), 16) {
+        match copy_string(work.text.as_mut_ptr(), address, 16) {
             Some(length) => {
                 work.start = 0;
                 work.end = length;

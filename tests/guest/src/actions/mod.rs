@@ -181,6 +181,7 @@ impl Actor {
                 Ok(Value::Null)
             }
             ["read", path] => read(path),
+            ["write", path, text] => write(path, text),
             ["mmap", path, prot, flags] => map(Some(path), prot, flags),
             ["mmap-anonymous", prot, flags] => map(None, prot, flags),
             ["unlink", path] => done(rustix::fs::unlink(path).at("unlink")),
@@ -216,6 +217,7 @@ impl Actor {
             }
             ["uids", real, effective, saved] => set_uids(real, effective, saved),
             ["gids", real, effective, saved] => set_gids(real, effective, saved),
+            ["drop-capability", number] => drop_capability(number),
             ["chroot", path] => {
                 rustix::process::chroot(path).at("chroot")?;
                 done(rustix::process::chdir("/").at("chdir"))
@@ -280,6 +282,14 @@ fn read(path: &str) -> Done {
         .read_to_string(&mut text)
         .at("read")?;
     Ok(text.into())
+}
+
+fn write(path: &str, text: &str) -> Done {
+    done(
+        File::from(open(path, "w")?)
+            .write_all(text.as_bytes())
+            .at("write"),
+    )
 }
 
 /// Maps one page and unmaps it. `prot`: letters of `rwx`; `flags`: `private`,
@@ -392,9 +402,22 @@ fn set_gids(real: &str, effective: &str, saved: &str) -> Done {
     done(rustix::thread::set_thread_res_gid(real, effective, saved).at("setresgid"))
 }
 
+/// Takes a capability, by its number, out of the effective ones.
+fn drop_capability(number: &str) -> Done {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+    let bit = 1_u64
+        .checked_shl(self::number(number)?)
+        .ok_or(nonsense("capability"))?;
+    let mut sets = capabilities(None).at("capget")?;
+    sets.effective.remove(CapabilitySet::from_bits_retain(bit));
+    done(set_capabilities(None, sets).at("capset"))
+}
+
+/// `mount`: this process; `pid`: those that it starts from now on.
 fn unshare(what: &str) -> Done {
     let flags = match what {
         "mount" => libc::CLONE_NEWNS,
+        "pid" => libc::CLONE_NEWPID,
         _ => return Err(nonsense("unshare")),
     };
     // SAFETY: takes no pointers; this process has one thread.

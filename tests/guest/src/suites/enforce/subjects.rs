@@ -2,8 +2,10 @@
 
 use anyhow::{Context as _, Result};
 
-use super::case::{ACTOR, Case};
-use super::{Ground, HOOKS, round};
+use serde_json::json;
+
+use super::case::{ACTOR, Case, plain_file};
+use super::{Ground, HOOKS, round, shows};
 use crate::actor::Actor;
 use crate::console::Report;
 
@@ -51,7 +53,61 @@ fn child(name: &'static str, requests: &[&[&str]], hit: &str, miss: &str) -> Pre
     Ok(field)
 }
 
+/// Puts an actor into a cgroup, made if it is not there.
+fn move_to(actor: &Actor, cgroup: &str) -> Result<()> {
+    let directory = format!("/sys/fs/cgroup{cgroup}");
+    std::fs::create_dir_all(&directory).with_context(|| format!("creating {directory}"))?;
+    let members = format!("{directory}/cgroup.procs");
+    std::fs::write(&members, actor.pid().to_string()).with_context(|| format!("writing {members}"))
+}
+
+/// An actor in a cgroup, with conditions on it.
+fn member(name: &'static str, cgroup: &str, hit: &str, miss: &str) -> Prepared {
+    let field = field(name, &[], hit, miss)?;
+    move_to(&field.actor, cgroup)?;
+    Ok(field)
+}
+
 fn all() -> Vec<(&'static str, Prepare)> {
+    ids().into_iter().chain(surroundings()).collect()
+}
+
+/// What the task is in, and what it comes from.
+fn surroundings() -> Vec<(&'static str, Prepare)> {
+    vec![
+        ("cgroup", |name| {
+            let (hit, miss) = ("cgroup == \"/a.slice/b\"", "cgroup == \"/a.slice\"");
+            member(name, "/a.slice/b", hit, miss)
+        }),
+        ("cgroup-glob", |name| {
+            let (hit, miss) = ("cgroup == \"/a.slice/*\"", "cgroup == \"/a.slice/b/**\"");
+            member(name, "/a.slice/b", hit, miss)
+        }),
+        ("cgroup-root", |name| {
+            field(name, &[], "cgroup == \"/\"", "cgroup == \"/?*\"")
+        }),
+        ("containerized", |name| {
+            field(name, &[], "not containerized", "containerized")
+        }),
+        ("initial_mntns", |name| {
+            field(name, &[], "initial_mntns", "not initial_mntns")
+        }),
+        ("initial_mntns-left", |name| {
+            let requests: &[&[&str]] = &[&["unshare", "mount"]];
+            field(name, requests, "initial_mntns == false", "initial_mntns")
+        }),
+        ("parent.exe", |name| {
+            let (hit, miss) = ("parent.exe == \"/t/child\"", "parent.exe == \"/t/actor\"");
+            child(name, &[], hit, miss)
+        }),
+        ("parent.comm", |name| {
+            let (hit, miss) = ("parent.comm == \"father\"", "parent.comm == \"child\"");
+            child(name, &[&["comm", "father"]], hit, miss)
+        }),
+    ]
+}
+
+fn ids() -> Vec<(&'static str, Prepare)> {
     vec![
         ("exe", |name| {
             field(name, &[], "exe == \"/t/actor\"", "exe == \"/t/acto\"")
@@ -87,9 +143,21 @@ fn all() -> Vec<(&'static str, Prepare)> {
             let requests: &[&[&str]] = &[&["gids", "0", "1234", "0"]];
             field(name, requests, "egid == 1234", "gid == 1234")
         }),
-        ("parent.exe", |name| {
-            let (hit, miss) = ("parent.exe == \"/t/child\"", "parent.exe == \"/t/actor\"");
-            child(name, &[], hit, miss)
+        ("auid", |name| {
+            let requests: &[&[&str]] = &[&["write", "/proc/self/loginuid", "1234"]];
+            field(name, requests, "auid == 1234", "auid == unset")
+        }),
+        ("auid-unset", |name| {
+            field(name, &[], "auid == unset", "auid < 4294967295")
+        }),
+        ("caps", |name| {
+            // CAP_SYS_MODULE.
+            let requests: &[&[&str]] = &[&["drop-capability", "16"]];
+            let (hit, miss) = (
+                "caps has CAP_SYS_ADMIN and not caps has CAP_SYS_MODULE",
+                "caps has [CAP_SYS_ADMIN, CAP_SYS_MODULE]",
+            );
+            field(name, requests, hit, miss)
         }),
     ]
 }
@@ -109,4 +177,54 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
             .collect();
         round(report, ground, &mut subject.actor, subject.exe, &cases);
     }
+    report.test("enforce::subject::cgroup_made_later", || later(ground));
+    report.test("enforce::subject::cgroup_at_depth", || deep(ground));
+    report.test("enforce::subject::in_a_container", || contained(ground));
+}
+
+/// Cgroups made after the policy was applied are judged by their paths.
+fn later(ground: &mut Ground) -> Result<()> {
+    plain_file("/t/p")?;
+    ground.apply("@id(\"c\") deny file_open when cgroup == \"/late/**\" and path == \"/t/p\"")?;
+    let mut actor = Actor::start(ACTOR)?;
+    actor.must(&["open", "/t/p", "r"])?;
+    move_to(&actor, "/late")?;
+    actor.must(&["open", "/t/p", "r"])?;
+    move_to(&actor, "/late/one")?;
+    actor.ask(&["open", "/t/p", "r"])?.refused("open")?;
+    let event = ground.events()?.of_rule("c")?;
+    shows(&event, "cgroup", &json!("/late/one"))?;
+    shows(&event, "parent.comm", &json!("init"))?;
+    shows(&event, "initial_mntns", &json!(true))?;
+    // A child is where its parent is.
+    actor.enter("/t/child")?;
+    actor.ask(&["open", "/t/p", "r"])?.refused("open")?;
+    actor.leave()?;
+    move_to(&actor, "/")?;
+    actor.must(&["open", "/t/p", "r"]).map(drop)
+}
+
+fn deep(ground: &mut Ground) -> Result<()> {
+    plain_file("/t/p")?;
+    let path = "/deep".repeat(30);
+    ground.apply(&format!(
+        "deny file_open when cgroup == \"{path}\" and path == \"/t/p\""
+    ))?;
+    let mut actor = Actor::start(ACTOR)?;
+    move_to(&actor, &"/deep".repeat(29))?;
+    actor.must(&["open", "/t/p", "r"])?;
+    move_to(&actor, &path)?;
+    actor.ask(&["open", "/t/p", "r"])?.refused("open")
+}
+
+fn contained(ground: &mut Ground) -> Result<()> {
+    plain_file("/t/p")?;
+    ground.apply("@id(\"c\") deny file_open when containerized and path == \"/t/p\"")?;
+    let mut actor = Actor::start(ACTOR)?;
+    actor.must(&["unshare", "pid"])?;
+    actor.must(&["open", "/t/p", "r"])?;
+    actor.enter("/t/child")?;
+    actor.ask(&["open", "/t/p", "r"])?.refused("open")?;
+    let event = ground.events()?.of_rule("c")?;
+    shows(&event, "containerized", &json!(true))
 }
