@@ -43,10 +43,8 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
 fn refused() -> Result<()> {
     let conditions = ["file.running", "ancestor.exe == \"/x\""];
     let rules = conditions.map(|condition| format!("deny file_open when {condition}"));
-    let scopes = ["", "inherit"].map(|inherit| {
-        format!("scope s when exe == \"/x\" {inherit} {{ deny file_open when path == \"/y\" }}")
-    });
-    for text in rules.iter().chain(&scopes) {
+    let scope = "scope s when exe == \"/x\" inherit { deny file_open when path == \"/y\" }";
+    for text in rules.iter().map(String::as_str).chain([scope]) {
         let path = cli::policy_file(text)?;
         let run = lsmpc(&["apply", &path])?;
         ensure!(
