@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 use lsmpc_abi::catalogue;
 use lsmpc_abi::image::PAGE_SIZE;
-use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_MOUNT_LOCK, GLOBAL_RATE};
-use lsmpc_abi::kernel::{GLOBAL_RENAME_LOCK, OFFSETS};
+use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_INIT_NSPROXY, GLOBAL_MOUNT_LOCK};
+use lsmpc_abi::kernel::{GLOBAL_RATE, GLOBAL_RENAME_LOCK, OFFSETS};
 use lsmpc_abi::maps;
-use lsmpc_abi::state::{Counter, TaskLong, TaskState};
+use lsmpc_abi::state::{Counter, LongPart, TaskState};
 use sha2::{Digest, Sha256};
 
 fn prebuilt() -> PathBuf {
@@ -69,12 +69,14 @@ fn maps_have_the_abis_sizes() {
     let expected = |name: &str| match name {
         maps::POLICY => (ARRAY_OF_MAPS, 4, 1),
         maps::TASK => (TASK_STORAGE, size_of::<TaskState>(), 0),
-        maps::TASK_LONG | maps::PARENT_LONG => (TASK_STORAGE, size_of::<TaskLong>(), 0),
         maps::SCRATCH => (ARRAY, 0, maps::SLOTS_PER_CPU),
         maps::RECORDS => (ARRAY, 0, maps::RECORDS_PER_CPU),
         maps::EVENTS => (RINGBUF, 0, maps::EVENT_BYTES),
         maps::COUNTERS => (PERCPU_ARRAY, 8, Counter::COUNT),
         maps::RATE => (ARRAY, size_of::<maps::RateWindow>(), maps::RATE_ENTRIES),
+        part if maps::TASK_LONG.contains(&part) || maps::PARENT_LONG.contains(&part) => {
+            (TASK_STORAGE, size_of::<LongPart>(), 0)
+        }
         other => panic!("the ABI has no map {other}"),
     };
     for (name, object) in objects() {
@@ -109,7 +111,7 @@ fn constants_can_be_set() {
     let (word, long) = ([0_u8; 4], [0_u8; 8]);
     let words = OFFSETS.iter().map(|offset| offset.global);
     let words = words.chain([GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_RATE]);
-    let longs = [GLOBAL_RENAME_LOCK, GLOBAL_MOUNT_LOCK];
+    let longs = [GLOBAL_RENAME_LOCK, GLOBAL_MOUNT_LOCK, GLOBAL_INIT_NSPROXY];
     let values: HashMap<&str, (&[u8], bool)> = words
         .map(|name| (name, (word.as_slice(), true)))
         .chain(longs.map(|name| (name, (long.as_slice(), true))))
