@@ -58,7 +58,10 @@ fn kernel_structures() -> Blob {
             panic!("an empty path");
         };
         let inner = members.entry(offset.structure).or_default();
-        inner.entry(first).or_default().extend(rest);
+        // Of a member with several names, the newest.
+        let newest = |name: &'static str| name.rsplit('|').next().unwrap_or(name);
+        let rest = rest.iter().map(|name| newest(name));
+        inner.entry(newest(first)).or_default().extend(rest);
     }
     let mut blob = Blob::default();
     let int = blob.int("int", 4);
