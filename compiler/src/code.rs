@@ -129,6 +129,7 @@ codes! {
     ChildrenOnly = "LSMP2013" Hint "`/*` matches direct children only";
     DeepSlash = "LSMP2014" Hint "`/**/` does not match a single `/`";
     MisleadingAnnotation = "LSMP2015" Warning "an annotation that seems to belong to the rule before it";
+    FailingTest = "LSMP2021" Error "a failing `test`";
 
     ImageTooLarge = "LSMP3001" Error "the tables are too large";
     TooManyClasses = "LSMP3002" Error "conditions that combine in too many ways";
@@ -141,7 +142,7 @@ codes! {
 
 // Reserved: 2001 a rule that can never match, 2002 a rule that another makes
 // redundant, 2003 an `allow` that `deny` rules cover, 2020 a failing `assert`,
-// 2021 a failing `test`, 3004 too many rules.
+// 3004 too many rules.
 
 impl Code {
     /// The code that is spelled so.

@@ -3,10 +3,12 @@
 //! Owns events, answers, and their JSON. It must not know policies: whether a
 //! scope that an event names exists is for those who evaluate it.
 
+mod display;
 mod json;
 
 use std::collections::BTreeMap;
 
+use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
@@ -68,6 +70,13 @@ impl Event {
     #[must_use]
     pub fn get(&self, field: FieldId) -> &FieldValue {
         self.values.get(&field).unwrap_or(&FieldValue::Unknown)
+    }
+
+    /// What the event says about a field, in words: `"/tmp/x"`, `[read, write]`,
+    /// `none`, `unknown`.
+    #[must_use]
+    pub fn describe(&self, field: FieldId) -> String {
+        display::value(field, self.get(field))
     }
 
     /// Reads one line of JSON.
@@ -134,6 +143,22 @@ impl Answer {
             record: false,
             unknown: false,
             rules: Vec::new(),
+        }
+    }
+
+    /// What it comes to, in words: `allowed, without a record`, `denied with EPERM`.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let record = if self.record { "with" } else { "without" };
+        match self.verdict {
+            Verdict::Allow => format!("allowed, {record} a record"),
+            Verdict::Deny => {
+                let number = self.errno.unwrap_or_default();
+                let errno = catalogue::errno_name(number)
+                    .map_or_else(|| format!("errno {number}"), str::to_owned);
+                format!("denied with {errno}")
+            }
+            Verdict::Kill => "denied and killed".to_owned(),
         }
     }
 

@@ -23,6 +23,7 @@ mod check;
 pub mod code;
 pub mod diagnostic;
 pub mod event;
+pub mod explain;
 pub mod format;
 pub mod hir;
 mod irgen;
@@ -33,6 +34,7 @@ pub mod reference;
 pub mod source;
 mod suggest;
 pub mod tables;
+pub mod testing;
 
 pub use analysis::{Analysis, analyse};
 pub use options::{KernelVersion, Options, UserDb};

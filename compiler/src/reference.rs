@@ -11,7 +11,9 @@ use lsmpc_abi::hook::HookId;
 
 use crate::event::{Answer, Event, Verdict};
 use crate::hir::{DefaultEffect, Effect, Hir, Module};
-use cond::Truth;
+
+pub use cond::Truth;
+pub(crate) use cond::{Oracle, passes, truth};
 
 const EPERM: u16 = 1;
 
@@ -26,6 +28,16 @@ pub struct UnknownScope(String);
 ///
 /// The event names an inherited scope that the policy does not have.
 pub fn evaluate(policy: &Hir, event: &Event) -> Result<Answer, UnknownScope> {
+    check_scopes(policy, event)?;
+    Ok(answer(policy, event, event))
+}
+
+/// Whether the policy has the scopes that the event names.
+///
+/// # Errors
+///
+/// The first one that it does not have.
+pub(crate) fn check_scopes(policy: &Hir, event: &Event) -> Result<(), UnknownScope> {
     for name in &event.inherited {
         let known = policy
             .modules
@@ -36,20 +48,24 @@ pub fn evaluate(policy: &Hir, event: &Event) -> Result<Answer, UnknownScope> {
             return Err(UnknownScope(name.clone()));
         }
     }
+    Ok(())
+}
 
+/// The policy's answer to an event, of which `oracle` tells the fields.
+pub(crate) fn answer(policy: &Hir, event: &Event, oracle: &dyn Oracle) -> Answer {
     // §5.1: an exemption that is certain ends it; one that is unknown does not
     // apply.
     if policy
         .exempts
         .iter()
-        .any(|exempt| cond::truth(exempt, event) == Truth::True)
+        .any(|exempt| cond::truth(exempt, oracle) == Truth::True)
     {
-        return Ok(Answer::allow());
+        return Answer::allow();
     }
 
     let mut answer = Answer::allow();
     for module in &policy.modules {
-        let said = Said::by(module, event);
+        let said = Said::by(module, event, oracle);
         said.add_to(&mut answer, on_error_denies(policy, module, event.hook));
     }
     if answer.verdict == Verdict::Kill {
@@ -57,7 +73,31 @@ pub fn evaluate(policy: &Hir, event: &Event) -> Result<Answer, UnknownScope> {
     }
     answer.rules.sort();
     answer.rules.dedup();
-    Ok(answer)
+    answer
+}
+
+/// What one module by itself comes to.
+#[derive(Debug, Clone)]
+pub(crate) struct Part {
+    /// Its answer.
+    pub(crate) answer: Answer,
+    /// The verdicts that resolving its unknown statements can lead to.
+    pub(crate) loosest: Verdict,
+    /// See `loosest`.
+    pub(crate) strictest: Verdict,
+}
+
+/// One module's part in the answer to an event that is not exempt.
+pub(crate) fn part(policy: &Hir, module: &Module, event: &Event) -> Part {
+    let said = Said::by(module, event, event);
+    let (loosest, strictest) = (said.loosest(), said.strictest());
+    let mut answer = Answer::allow();
+    said.add_to(&mut answer, on_error_denies(policy, module, event.hook));
+    Part {
+        answer,
+        loosest,
+        strictest,
+    }
 }
 
 /// The scope's own `on_error`, else the one outside scopes, else deny.
@@ -69,16 +109,16 @@ fn on_error_denies(policy: &Hir, module: &Module, hook: HookId) -> bool {
 }
 
 /// Whether a module's statements count for the event.
-fn holds(module: &Module, event: &Event) -> Truth {
+pub(crate) fn holds(module: &Module, event: &Event, oracle: &dyn Oracle) -> Truth {
     let Some(scope) = &module.scope else {
         return Truth::True;
     };
     if event.inherited.contains(&scope.name.node) {
         return Truth::True;
     }
-    let when = cond::truth(&scope.when, event);
+    let when = cond::truth(&scope.when, oracle);
     match &scope.until {
-        Some(until) => when.and(cond::truth(until, event).not()),
+        Some(until) => when.and(cond::truth(until, oracle).not()),
         None => when,
     }
 }
@@ -120,8 +160,8 @@ impl Seen {
 }
 
 impl Said {
-    fn by(module: &Module, event: &Event) -> Self {
-        let holds = holds(module, event);
+    fn by(module: &Module, event: &Event, oracle: &dyn Oracle) -> Self {
+        let holds = holds(module, event, oracle);
         let mut said = Self::default();
         if holds == Truth::False {
             return said;
@@ -134,10 +174,10 @@ impl Said {
             // most unknown.
             let mut truth = holds;
             if let Some(when) = &rule.when {
-                truth = truth.and(cond::truth(when, event));
+                truth = truth.and(cond::truth(when, oracle));
             }
             if let Some(unless) = &rule.unless {
-                truth = truth.and(cond::truth(unless, event).not());
+                truth = truth.and(cond::truth(unless, oracle).not());
             }
             let (seen, errno) = match rule.effect {
                 Effect::Kill => (&mut said.kill, EPERM),

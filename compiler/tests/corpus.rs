@@ -8,8 +8,11 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use lsmpc_compiler::code::Code;
+use lsmpc_compiler::lower::{LowerOptions, lower};
 use lsmpc_compiler::source::SourceReader;
-use lsmpc_compiler::{Analysis, Options, UserDb, analyse};
+use lsmpc_compiler::tables::Tables;
+use lsmpc_compiler::{Analysis, Options, UserDb, analyse, testing};
+use lsmpc_engine::image::Image;
 
 /// Codes that no policy of the corpus can yield, and what shows them instead.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -32,10 +35,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     (
         "LSMP1007",
         "every hook that came later is also LSMP1008: check::tests::kernels",
-    ),
-    (
-        "LSMP1034",
-        "every test is also LSMP1008: check::tests::bindings",
     ),
     (
         "LSMP3001",
@@ -121,7 +120,21 @@ fn options(text: &str) -> Options {
 
 fn check(path: &Path) -> Analysis {
     let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-    analyse(&[path.to_owned()], &Disk, &options(&text))
+    let mut analysis = analyse(&[path.to_owned()], &Disk, &options(&text));
+    if let (Some(hir), Some(ir)) = (&analysis.hir, &analysis.ir) {
+        let lowered = lower(ir, &LowerOptions::default());
+        let Ok(lowered) = lowered else {
+            return analysis;
+        };
+        let image = Image::from_bytes(lowered.bytes).unwrap();
+        let tests = testing::run(hir, &Tables::new(image).unwrap());
+        let failures = tests.into_iter().flat_map(|test| test.failures);
+        analysis.diagnostics.extend(failures);
+        if analysis.has_errors() {
+            (analysis.hir, analysis.ir) = (None, None);
+        }
+    }
+    analysis
 }
 
 /// What is said, one line each: `file:line:column: code message`.

@@ -38,7 +38,7 @@ impl<'a> Checker<'a> {
         }
         for statement in statements() {
             if let StatementKind::Test(test) = &statement.node {
-                self.test(test, statement);
+                self.test(test);
             }
         }
 

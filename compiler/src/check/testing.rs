@@ -42,8 +42,7 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn test(&mut self, test: &ast::Test, statement: &ast::Statement) {
-        self.not_enforceable("`test`", keyword(statement, "test"));
+    pub(super) fn test(&mut self, test: &ast::Test) {
         let mut steps = Vec::with_capacity(test.steps.len());
         for step in &test.steps {
             match step {

@@ -4,6 +4,7 @@
 
 use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
 
 use super::matcher;
 use crate::event::{Event, FieldValue, Value};
@@ -11,14 +12,46 @@ use crate::hir::{Block, Cond, CondKind, FieldRef, FieldTest, Order};
 
 /// True, false, or not to be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Truth {
+pub enum Truth {
+    /// It holds.
     True,
+    /// It does not.
     False,
+    /// It depends on what is not known.
     Unknown,
 }
 
+/// What tells the fields of an event.
+pub(crate) trait Oracle {
+    /// The hook that fires.
+    fn hook(&self) -> HookId;
+
+    /// What a field's value says to a test.
+    fn answer(&self, field: FieldId, test: &FieldTest) -> Truth;
+}
+
+impl Oracle for Event {
+    fn hook(&self) -> HookId {
+        self.hook
+    }
+
+    fn answer(&self, field: FieldId, test: &FieldTest) -> Truth {
+        passes(self.get(field), test)
+    }
+}
+
 impl Truth {
-    pub(super) const fn not(self) -> Self {
+    /// `true`, `false` or `unknown`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::False => "false",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub(crate) const fn not(self) -> Self {
         match self {
             Self::True => Self::False,
             Self::False => Self::True,
@@ -26,7 +59,7 @@ impl Truth {
         }
     }
 
-    pub(super) const fn and(self, other: Self) -> Self {
+    pub(crate) const fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::False, _) | (_, Self::False) => Self::False,
             (Self::True, Self::True) => Self::True,
@@ -34,7 +67,7 @@ impl Truth {
         }
     }
 
-    const fn or(self, other: Self) -> Self {
+    pub(crate) const fn or(self, other: Self) -> Self {
         match (self, other) {
             (Self::True, _) | (_, Self::True) => Self::True,
             (Self::False, Self::False) => Self::False,
@@ -42,13 +75,13 @@ impl Truth {
         }
     }
 
-    const fn of(value: bool) -> Self {
+    pub(crate) const fn of(value: bool) -> Self {
         if value { Self::True } else { Self::False }
     }
 }
 
 /// The truth of a condition for an event.
-pub(super) fn truth(cond: &Cond, event: &Event) -> Truth {
+pub(crate) fn truth(cond: &Cond, event: &dyn Oracle) -> Truth {
     match &cond.kind {
         CondKind::Not(inner) => truth(inner, event).not(),
         CondKind::And(all) => all
@@ -57,11 +90,11 @@ pub(super) fn truth(cond: &Cond, event: &Event) -> Truth {
         CondKind::Or(any) => any
             .iter()
             .fold(Truth::False, |so_far, one| so_far.or(truth(one, event))),
-        CondKind::Test(FieldRef::Field(field), test) => answer(event, *field, test),
+        CondKind::Test(FieldRef::Field(field), test) => event.answer(*field, test),
         CondKind::Test(FieldRef::AnyPath, test) => {
-            let path = answer(event, FieldId::Path, test);
-            if catalogue::hook(event.hook).has(FieldId::NewPath) {
-                path.or(answer(event, FieldId::NewPath, test))
+            let path = event.answer(FieldId::Path, test);
+            if catalogue::hook(event.hook()).has(FieldId::NewPath) {
+                path.or(event.answer(FieldId::NewPath, test))
             } else {
                 path
             }
@@ -69,8 +102,9 @@ pub(super) fn truth(cond: &Cond, event: &Event) -> Truth {
     }
 }
 
-fn answer(event: &Event, field: FieldId, test: &FieldTest) -> Truth {
-    match event.get(field) {
+/// What a value says to a test.
+pub(crate) fn passes(value: &FieldValue, test: &FieldTest) -> Truth {
+    match value {
         FieldValue::None => Truth::False,
         FieldValue::Unknown => Truth::Unknown,
         // Some ancestor, of which some may be unknown.

@@ -1,0 +1,115 @@
+//! The classes of paths and names.
+//!
+//! Owns the way to the automata, which know every set of globs that can match
+//! together, and a choice of strings to show.
+
+use lsmpc_abi::catalogue::{self, FieldType};
+use lsmpc_abi::field::FieldId;
+
+use super::values::Classes;
+use crate::automaton::Pool;
+use crate::automaton::bytes::Dfa;
+use crate::automaton::component::name_steps;
+use crate::automaton::path::{PathLimits, build};
+use crate::event::{FieldValue, Value};
+use crate::glob::{Glob, Piece};
+use crate::hir::FieldTest;
+use crate::lower::Limits;
+
+/// Most classes of a list of paths.
+const MAX_LISTS: usize = 4096;
+
+/// Strings that are shown where they suit.
+const SAMPLES: [&[u8]; 4] = [b"/x", b"/", b"x", b"memfd:x"];
+
+/// The classes of a path or a name; `None` if there are too many.
+pub(super) fn classes(field: FieldId, tests: &[&FieldTest]) -> Option<Classes> {
+    let globs: Vec<(u32, &Glob)> = (0..)
+        .zip(tests)
+        .flat_map(|(number, test)| match test {
+            FieldTest::Globs(globs) => globs.iter().map(|glob| (number, glob)).collect(),
+            _ => Vec::new(),
+        })
+        .collect();
+    let limits = Limits::default();
+    let is_path = catalogue::field(field).ty == FieldType::Path;
+    let sets = if is_path {
+        let limits = PathLimits {
+            states: limits.states,
+            edges: limits.edges,
+            automaton_states: limits.automaton_states,
+            work: limits.work,
+        };
+        build(&mut Pool::default(), globs.iter().copied(), limits)
+            .ok()?
+            .classes
+    } else {
+        let tags: Vec<u32> = globs.iter().map(|(tag, _)| *tag).collect();
+        let steps: Vec<_> = globs.iter().map(|(_, glob)| name_steps(glob)).collect();
+        Dfa::build_tagged(&steps, &tags, limits.name_states)
+            .ok()?
+            .sets
+    };
+    let mut classes = Classes::default();
+    let samples = SAMPLES.iter().map(|sample| sample.to_vec());
+    for sample in samples.chain(globs.iter().map(|(_, glob)| sample(glob))) {
+        classes.add_value(tests, Value::Bytes(sample));
+    }
+    for set in &sets {
+        let holds = (0..).zip(tests).map(|(tag, _)| set.contains(&tag));
+        classes.add(holds.collect(), FieldValue::Unknown);
+    }
+    if field == FieldId::AncestorExe {
+        return lists(&classes);
+    }
+    Some(classes)
+}
+
+/// A string that the glob matches.
+fn sample(glob: &Glob) -> Vec<u8> {
+    let mut text = Vec::new();
+    for piece in &glob.pieces {
+        match piece {
+            Piece::Literal(bytes) => text.extend_from_slice(bytes),
+            Piece::Star | Piece::DeepStar => text.push(b'x'),
+            Piece::Class(set) => {
+                let plain = (b'a'..=b'z').chain(b'0'..=b'9').chain(1..=u8::MAX);
+                text.extend(plain.into_iter().find(|byte| set.contains(*byte)));
+            }
+        }
+    }
+    text
+}
+
+/// The classes of lists of such strings: a test holds if it does for one of them.
+fn lists(single: &Classes) -> Option<Classes> {
+    let length = single.list.first().map_or(0, |class| class.truths.len());
+    let list = |items| FieldValue::Known(Value::List(items));
+    let mut all = Classes::default();
+    all.add(vec![false; length], list(Vec::new()));
+    let mut next = 0;
+    while let Some(class) = all.list.get(next).cloned() {
+        next = next.saturating_add(1);
+        for one in &single.list {
+            let truths: Vec<bool> = class
+                .truths
+                .iter()
+                .zip(&one.truths)
+                .map(|(a, b)| *a || *b)
+                .collect();
+            let value = match (&class.value, &one.value) {
+                (FieldValue::Known(Value::List(items)), FieldValue::Known(Value::Bytes(bytes))) => {
+                    let mut items = items.clone();
+                    items.push(Some(bytes.clone()));
+                    list(items)
+                }
+                _ => FieldValue::Unknown,
+            };
+            all.add(truths, value);
+            if all.list.len() > MAX_LISTS {
+                return None;
+            }
+        }
+    }
+    Some(all)
+}
