@@ -8,7 +8,7 @@ use lsmpc_compiler::KernelVersion;
 
 use crate::commands::{
     apply, build, check, completions, doctor, eval, events, explain, fmt, hooks, remove, show,
-    status,
+    status, test, why,
 };
 use crate::output::{Color, Format};
 
@@ -26,14 +26,15 @@ use crate::output::{Color, Format};
 Examples:
   lsmpc check policy.lsmp                         is it right?
   lsmpc fmt policy.lsmp                           lay it out
+  lsmpc test policy.lsmp                          do its tests hold?
   lsmpc eval policy.lsmp --events events.jsonl    what would it do?
   sudo lsmpc apply policy.lsmp                    enforce it
   sudo lsmpc events --follow                      watch it
 
 Exit codes:
   0  done
-  1  the policy has errors, an event given to `eval` is bad, `doctor` misses something,
-     `fmt --check` would change a file
+  1  the policy has errors or a test fails, an event given to `eval` is bad, `doctor`
+     misses something, `fmt --check` would change a file
   2  wrong usage, or the machine cannot do it"
 )]
 pub(crate) struct Arguments {
@@ -50,7 +51,9 @@ pub(crate) enum Command {
     Check(check::Check),
     Fmt(fmt::Fmt),
     Build(build::Build),
+    Test(test::Test),
     Eval(eval::Eval),
+    Why(why::Why),
     Apply(apply::Apply),
     Status(status::Status),
     Events(events::Events),

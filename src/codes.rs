@@ -56,6 +56,13 @@ const OWN: &[OwnCode] = &[
         page: "The file begins like an image and is not one that this lsmpc can use: it is cut short, \
                damaged, or of another version of the table format. Compile the policy again.",
     },
+    OwnCode {
+        code: "LSMP4908",
+        title: "not an event",
+        page: "`lsmpc why` takes events as `lsmpc eval` reads them, or records as `lsmpc events --format \
+               json` prints them: JSON objects with a `hook` and values of fields. The message says what \
+               is wrong with the one given.",
+    },
 ];
 
 /// What is known of a code.

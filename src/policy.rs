@@ -10,12 +10,15 @@ use lsmpc_compiler::diagnostic::Diagnostic;
 use lsmpc_compiler::hir::Hir;
 use lsmpc_compiler::ir::{Ir, RuleId};
 use lsmpc_compiler::lower::{LowerError, LowerOptions, SourceText, Stats, TableImage, lower};
-use lsmpc_compiler::source::SourceMap;
+use lsmpc_compiler::source::{MemoryReader, SourceMap};
+use lsmpc_compiler::tables::Tables;
+use lsmpc_compiler::testing::{self, Tested};
 use lsmpc_compiler::{Options, UserDb, analyse};
 use lsmpc_syntax::Span;
 
 use crate::arguments::CompileArguments;
 use crate::commands::Outcome;
+use crate::evaluator::{checked, unusable};
 use crate::failure::Failure;
 use crate::output::Terminal;
 use crate::render::{Selection, Tally, human_diagnostics};
@@ -29,6 +32,8 @@ pub(crate) struct Policy {
     pub(crate) hir: Option<Hir>,
     /// Its tables; absent if there are errors.
     pub(crate) tables: Option<TableImage>,
+    /// How many tests were run.
+    pub(crate) tests: usize,
 }
 
 impl Policy {
@@ -43,6 +48,7 @@ impl Policy {
             diagnostics: analysis.diagnostics,
             hir: analysis.hir,
             tables: None,
+            tests: 0,
         };
         if let Some(ir) = &analysis.ir {
             let options = LowerOptions {
@@ -58,6 +64,56 @@ impl Policy {
             }
         }
         Ok(policy)
+    }
+
+    /// The same, and runs the policy's tests: those that fail are errors.
+    pub(crate) fn compile_and_test(
+        files: &[PathBuf],
+        arguments: &CompileArguments,
+    ) -> Result<Self, Failure> {
+        let mut policy = Self::compile(files, arguments)?;
+        let tests = policy.run_tests()?;
+        policy.tests = tests.len();
+        let failures = tests.into_iter().flat_map(|test| test.failures);
+        policy.diagnostics.extend(failures);
+        Ok(policy)
+    }
+
+    /// The policy that an image was made of, from the sources that it holds.
+    pub(crate) fn of_image(bytes: &[u8], arguments: &CompileArguments) -> Result<Self, Failure> {
+        let image = checked(bytes)?;
+        let report = image.report().map_err(|error| unusable(&error))?;
+        let mut reader = MemoryReader::default();
+        let mut files = Vec::new();
+        for source in report.sources {
+            files.push(PathBuf::from(&source.name));
+            reader = reader.file(&source.name, source.text);
+        }
+        // They were compiled once, so where they lay does not matter.
+        let options = Options {
+            allow_outside: true,
+            ..options(arguments)?
+        };
+        let analysis = analyse(&files, &reader, &options);
+        Ok(Self {
+            sources: analysis.sources,
+            diagnostics: analysis.diagnostics,
+            hir: analysis.hir,
+            tables: None,
+            tests: 0,
+        })
+    }
+
+    /// Runs the tests, if there are no errors.
+    pub(crate) fn run_tests(&self) -> Result<Vec<Tested>, Failure> {
+        let (Some(hir), Some(image)) = (&self.hir, self.image()) else {
+            return Ok(Vec::new());
+        };
+        if hir.tests.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tables = Tables::new(checked(image)?).map_err(|error| unusable(&error))?;
+        Ok(testing::run(hir, &tables))
     }
 
     /// The image, if there are no errors.
@@ -210,8 +266,13 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    /// Reads either; an image is known by its first bytes.
-    pub(crate) fn read(files: &[PathBuf], arguments: &CompileArguments) -> Result<Self, Failure> {
+    /// Reads either; an image is known by its first bytes. A policy's tests are run
+    /// where they are `tested`; those of an image were when it was built.
+    pub(crate) fn read(
+        files: &[PathBuf],
+        arguments: &CompileArguments,
+        tested: bool,
+    ) -> Result<Self, Failure> {
         for path in files {
             if !is_image(path) {
                 continue;
@@ -237,7 +298,12 @@ impl Input {
                 bytes,
             });
         }
-        Ok(Self::Policy(Box::new(Policy::compile(files, arguments)?)))
+        let policy = if tested {
+            Policy::compile_and_test(files, arguments)?
+        } else {
+            Policy::compile(files, arguments)?
+        };
+        Ok(Self::Policy(Box::new(policy)))
     }
 
     /// The image: given, or compiled from a policy without errors.

@@ -70,7 +70,7 @@ pub(crate) struct Apply {
 
 impl Apply {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
-        let input = Input::read(&self.policy, &self.compile)?;
+        let input = Input::read(&self.policy, &self.compile, true)?;
         if let Input::Policy(policy) = &input {
             policy.show_diagnostics(terminal);
             match policy.outcome(self.compile.deny_warnings) {

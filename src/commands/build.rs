@@ -38,7 +38,7 @@ pub(crate) struct Build {
 
 impl Build {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
-        let policy = Policy::compile(&self.policy, &self.compile)?;
+        let policy = Policy::compile_and_test(&self.policy, &self.compile)?;
         let outcome = policy.outcome(self.compile.deny_warnings);
         policy.show_diagnostics(terminal);
         let (Outcome::Done, Some(image)) = (outcome, policy.image()) else {

@@ -47,7 +47,7 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
-        let policy = Policy::compile(&self.policy, &self.compile)?;
+        let policy = Policy::compile_and_test(&self.policy, &self.compile)?;
         let mut output = Output::new();
         match self.format.format {
             Format::Human => {
@@ -89,8 +89,12 @@ fn summary(policy: &Policy, selection: &Selection, deny_warnings: bool, color: b
     if stats.scopes != 0 {
         parts.push(text::count(stats.scopes, "scope"));
     }
+    let tested = match policy.tests {
+        0 => String::new(),
+        tests => format!(", {} passed", text::count(tests, "test")),
+    };
     let mut line = format!(
-        "{}: {}, {}, {} image",
+        "{}: {}, {}, {} image{tested}",
         paint(color, Style::Green, "ok"),
         parts.join(", "),
         text::count(stats.hooks.len(), "hook"),

@@ -56,7 +56,7 @@ enum Engine {
 
 impl Eval {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
-        let input = Input::read(&self.policy, &self.compile)?;
+        let input = Input::read(&self.policy, &self.compile, false)?;
         if let (Engine::Reference, Input::Image { path, .. }) = (self.engine, &input) {
             return Err(Failure::new(
                 "LSMP4905",

@@ -13,6 +13,8 @@ pub(crate) mod hooks;
 pub(crate) mod remove;
 pub(crate) mod show;
 pub(crate) mod status;
+pub(crate) mod test;
+pub(crate) mod why;
 
 use std::process::ExitCode;
 
@@ -47,7 +49,9 @@ pub(crate) fn run(command: &Command, terminal: Terminal) -> Result<Outcome, Fail
         Command::Check(command) => command.run(terminal),
         Command::Fmt(command) => command.run(terminal),
         Command::Build(command) => command.run(terminal),
+        Command::Test(command) => command.run(terminal),
         Command::Eval(command) => command.run(terminal),
+        Command::Why(command) => command.run(terminal),
         Command::Apply(command) => command.run(terminal),
         Command::Status(command) => command.run(terminal),
         Command::Events(command) => command.run(terminal),

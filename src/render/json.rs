@@ -2,6 +2,7 @@
 
 use lsmpc_compiler::diagnostic::{Diagnostic, Label};
 use lsmpc_compiler::source::SourceMap;
+use lsmpc_syntax::Span;
 use serde::Serialize;
 
 /// A diagnostic as JSON. Lines and columns count from 1, columns in characters;
@@ -20,8 +21,9 @@ pub(crate) struct JsonDiagnostic<'a> {
     notes: &'a [String],
 }
 
+/// A place in a source.
 #[derive(Debug, Serialize, Default)]
-struct Place {
+pub(crate) struct Place {
     file: Option<String>,
     line: Option<u32>,
     column: Option<u32>,
@@ -64,11 +66,16 @@ pub(crate) fn diagnostic<'a>(
 }
 
 fn place(label: &Label, sources: &SourceMap) -> Place {
-    let Some(file) = sources.get(label.span.file) else {
+    place_of(label.span, sources)
+}
+
+/// Where a span is.
+pub(crate) fn place_of(span: Span, sources: &SourceMap) -> Place {
+    let Some(file) = sources.get(span.file) else {
         return Place::default();
     };
-    let start = file.position(label.span.start);
-    let end = file.position(label.span.end);
+    let start = file.position(span.start);
+    let end = file.position(span.end);
     Place {
         file: Some(file.path().to_string_lossy().into_owned()),
         line: Some(start.line),

@@ -5,11 +5,13 @@ mod human;
 mod json;
 mod selection;
 pub(crate) mod tables;
+pub(crate) mod test;
 pub(crate) mod text;
 mod value;
+pub(crate) mod why;
 
-pub(crate) use human::diagnostics as human_diagnostics;
-pub(crate) use json::diagnostic as json_diagnostic;
+pub(crate) use human::{Note, diagnostics as human_diagnostics, notes};
+pub(crate) use json::{diagnostic as json_diagnostic, place_of};
 pub(crate) use selection::Selection;
 
 use lsmpc_compiler::diagnostic::{Diagnostic, Severity};

@@ -6,6 +6,7 @@ mod eval;
 mod fmt;
 mod images;
 mod machine;
+mod tests;
 
 use std::fs;
 use std::process::{Command, Output, Stdio};
@@ -112,7 +113,9 @@ const COMMANDS: &[&str] = &[
     "check",
     "fmt",
     "build",
+    "test",
     "eval",
+    "why",
     "apply",
     "status",
     "events",
