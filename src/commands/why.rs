@@ -158,12 +158,10 @@ fn of_record(json: Json) -> Json {
     let Some(Json::Object(fields)) = record.remove("fields") else {
         return Json::Object(record);
     };
-    // In a record these are no fields, or of another kind.
-    const OTHER: [&str; 1] = ["cgroup"];
     let mut event = serde_json::Map::new();
     for (key, value) in record {
-        let is_field = FieldId::from_name(&key).is_some() && !OTHER.contains(&key.as_str());
-        if (is_field || key == "hook" || key == "inherited") && !value.is_null() {
+        let taken = FieldId::from_name(&key).is_some() || key == "hook" || key == "inherited";
+        if taken && !value.is_null() {
             event.insert(key, value);
         }
     }
@@ -186,7 +184,7 @@ mod tests {
             "errno":"EPERM","unknown":false,"rules":null,"pid":4711,"parent_pid":null,"uid":0,
             "comm":"cat","exe":"/usr/bin/cat","parent.exe":null,
             "fields":{"path":"/etc/shadow","access":["read","0x100"],"fs":null},
-            "cgroup":2817,"cpu":1,"epoch":4}
+            "cgroup":null,"cgroup_id":2817,"cpu":1,"epoch":4}
             {"lost":{"full":1,"rate":0,"busy":0}}"#;
         let events = events(record);
         assert_eq!(events.len(), 1);

@@ -163,7 +163,7 @@ fn explanations_of_images_and_records() {
     input
         .write_all(
             br#"{"time":"2026-03-01T09:14:07.512933Z","hook":"file_open","verdict":"deny",
-                "errno":"EPERM","unknown":false,"rules":null,"exe":"/usr/bin/cat","cgroup":1,
+                "errno":"EPERM","unknown":false,"rules":null,"exe":"/usr/bin/cat","cgroup_id":1,
                 "fields":{"path":"/etc/shadow","access":["read"]},"epoch":4}
                 {"lost":{"full":1,"rate":0,"busy":0}}"#,
         )
