@@ -70,8 +70,10 @@ pub(crate) const ROWS: &[Row] = &[
         timeout: TEN_MINUTES,
         ..Row::new("swap")
     },
+    // All of its points: `cargo xtask vm --kernel 6.12 --suite kill9`.
     Row {
         kernels: IN_FULL,
+        arguments: &["1", "3"],
         timeout: HALF_AN_HOUR,
         ..Row::new("kill9")
     },
