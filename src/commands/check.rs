@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use lsmpc_compiler::lower::Stats;
+use serde_json::json;
 
 use super::Outcome;
-use crate::arguments::{CompileArguments, FormatArgument};
+use crate::arguments::CompileArguments;
 use crate::failure::Failure;
-use crate::output::{Format, Output, Style, Terminal, paint};
+use crate::output::{Output, Style, Terminal, paint};
 use crate::policy::Policy;
-use crate::render::{Selection, Tally, human_diagnostics, json_diagnostic, text};
+use crate::render::{Selection, Tally, human_diagnostics, json_diagnostic, sarif_log, text};
 
 /// Check a policy and say what is wrong with it.
 ///
@@ -22,7 +23,8 @@ Examples:
   lsmpc check policy.lsmp
   lsmpc check --strict --deny-warnings --kernel 6.1 policy.lsmp
   lsmpc check --stats policy.lsmp             what does it cost?
-  lsmpc check --format json policy.lsmp       for editors and CI
+  lsmpc check --format json policy.lsmp       for editors and scripts
+  lsmpc check --format sarif policy.lsmp      for services that collect findings
 
 Exit codes: 0 no errors, 1 errors (or warnings, with --deny-warnings), 2 a file cannot be read.")]
 pub(crate) struct Check {
@@ -38,18 +40,28 @@ pub(crate) struct Check {
     #[arg(long)]
     all: bool,
 
-    #[command(flatten)]
-    format: FormatArgument,
+    /// For people, as JSON: one object a line, or as one SARIF 2.1.0 log
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: Format,
 
     #[command(flatten)]
     compile: CompileArguments,
+}
+
+/// How diagnostics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+enum Format {
+    #[default]
+    Human,
+    Json,
+    Sarif,
 }
 
 impl Check {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
         let policy = Policy::compile_and_test(&self.policy, &self.compile)?;
         let mut output = Output::new();
-        match self.format.format {
+        match self.format {
             Format::Human => {
                 let selection = Selection::new(&policy.diagnostics, self.all);
                 let shown = selection.shown().iter().copied();
@@ -66,8 +78,20 @@ impl Check {
                     output.json(&json_diagnostic(diagnostic, &policy.sources))?;
                 }
                 if let (true, Some(stats)) = (self.stats, policy.stats()) {
-                    output.json(&serde_json::json!({ "stats": stats }))?;
+                    output.json(&json!({ "stats": stats }))?;
                 }
+            }
+            Format::Sarif => {
+                // Without a directory, paths stay as they were given.
+                let directory = std::env::current_dir().unwrap_or_default();
+                let stats = policy.stats().filter(|_| self.stats);
+                output.json(&sarif_log(
+                    &policy.diagnostics,
+                    &policy.sources,
+                    &directory,
+                    policy.outcome(false) != Outcome::Impossible,
+                    stats.map(|stats| json!({ "stats": stats })),
+                ))?;
             }
         }
         output.flush()?;

@@ -3,6 +3,7 @@
 pub(crate) mod event;
 mod human;
 mod json;
+mod sarif;
 mod selection;
 pub(crate) mod tables;
 pub(crate) mod test;
@@ -12,6 +13,7 @@ pub(crate) mod why;
 
 pub(crate) use human::{Note, diagnostics as human_diagnostics, notes};
 pub(crate) use json::{diagnostic as json_diagnostic, place_of};
+pub(crate) use sarif::log as sarif_log;
 pub(crate) use selection::Selection;
 
 use lsmpc_compiler::diagnostic::{Diagnostic, Severity};

@@ -6,6 +6,7 @@ mod eval;
 mod fmt;
 mod images;
 mod machine;
+mod sarif;
 mod tests;
 
 use std::fs;
