@@ -52,6 +52,7 @@ fn is_missing(diagnostic: &Diagnostic) -> bool {
         diagnostic.code,
         Code::Unreadable
             | Code::NotUtf8
+            | Code::FileTooLarge
             | Code::IncludeNotFound
             | Code::IncludeOutside
             | Code::PolicyIsDirectory

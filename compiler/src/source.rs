@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use lsmpc_syntax::{FileId, Span};
+use lsmpc_syntax::{FileId, MAX_FILE_BYTES, Span};
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -174,13 +174,23 @@ impl SourceMap {
     }
 
     /// Adds a file as it was read. Of a text that is not UTF-8 each bad byte is
-    /// replaced by a character of three bytes, and the first is reported.
+    /// replaced by a character of three bytes, and the first is reported. A text that
+    /// is too large to be parsed is reported and not kept: nobody wants it shown.
     pub(crate) fn decode(
         &mut self,
         path: &Path,
         relative: String,
         bytes: Vec<u8>,
     ) -> (FileId, Option<Diagnostic>) {
+        if bytes.len() > MAX_FILE_BYTES {
+            let message = format!(
+                "`{}` has more than {MAX_FILE_BYTES} bytes, the most that a policy file may have",
+                path.display()
+            );
+            let diagnostic = Diagnostic::placeless(Code::FileTooLarge, message)
+                .help("split it, and `include` the parts");
+            return (self.add(path, relative, String::new()), Some(diagnostic));
+        }
         let error = match String::from_utf8(bytes) {
             Ok(text) => return (self.add(path, relative, text), None),
             Err(error) => error,

@@ -18,23 +18,15 @@ use lsmpc_engine::image::Image;
 const ELSEWHERE: &[(&str, &str)] = &[
     (
         "LSMP0008",
-        "needs megabytes of policy: the syntax crate's tests make them",
+        "needs megabytes of policy: tests/cli/check.rs makes them",
     ),
     (
         "LSMP0019",
         "comes after a hundred others: grammar/tests/corpus/err/LSMP0019-many.lsmp",
     ),
     (
-        "LSMP0020",
-        "needs a file that cannot be read: load::tests::unreadable_files",
-    ),
-    (
         "LSMP0025",
-        "needs a directory given as root: load::tests::a_directory_is_no_policy",
-    ),
-    (
-        "LSMP1007",
-        "every hook that came later is also LSMP1008: check::tests::kernels",
+        "needs a directory given as root: tests/cli/check.rs gives one",
     ),
     (
         "LSMP3001",

@@ -74,7 +74,9 @@ fn inputs_that_are_no_policies() {
     place.write("empty.lsmp", "");
     place.write("nul.lsmp", b"deny\0file_open\n");
     place.write("escape.lsmp", b"deny \x1b[31mfile_open # \xe2\x80\xae\n");
+    place.write("large.lsmp", vec![b'#'; 16 * 1024 * 1024 + 1]);
     for (name, arguments) in [
+        ("large", ["check", "large.lsmp"]),
         ("missing", ["check", "missing.lsmp"]),
         ("directory", ["check", "directory"]),
         ("not-utf8", ["check", "latin1.lsmp"]),
