@@ -151,13 +151,13 @@ impl<'a> Checker<'a> {
         let name = found.name.node.as_str();
         let span = found.name.span;
         let taken = if HookId::from_name(name).is_some() {
-            Some("a hook")
+            Some("is already the name of a hook")
         } else if FieldId::from_name(name).is_some() || name == "any_path" {
-            Some("a field")
+            Some("is already the name of a field")
         } else if catalogue::is_enumerator(name) {
-            Some("an enumerator")
+            Some("is already a value of the language")
         } else if name == "none" {
-            Some("the value of fields that do not apply")
+            Some("already stands for a field that does not apply")
         } else {
             None
         };
@@ -165,7 +165,7 @@ impl<'a> Checker<'a> {
             self.report(
                 Diagnostic::new(
                     Code::LetNameTaken,
-                    format!("`{name}` is {taken}"),
+                    format!("`{name}` {taken}"),
                     span,
                     "cannot be the name of a `let`",
                 )
@@ -192,8 +192,8 @@ impl<'a> Checker<'a> {
         self.lets.all.push(Entry {
             ast: found,
             scope,
-            // Nothing can use the second of two.
-            used: first.is_some(),
+            // Nothing can use the second of two, nor a name that is taken.
+            used: first.is_some() || taken.is_some(),
             meaning: Meaning::Broken,
         });
         let names = match scope {

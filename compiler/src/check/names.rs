@@ -306,6 +306,9 @@ impl Checker<'_> {
                 if let Some(inside) = used.inside {
                     diagnostic = diagnostic.also(inside, "the field is named here");
                 }
+                if lacking.len() == hooks.len() {
+                    diagnostic = diagnostic.note(hooks_with(used.field));
+                }
                 for hook in lacking.iter().take(4) {
                     diagnostic = diagnostic
                         .also(hook.span, format!("has no `{name}`"))
@@ -377,6 +380,20 @@ fn alias(table: &[(&str, &'static str)], word: &str) -> Option<&'static str> {
 pub(super) fn field_names() -> impl Iterator<Item = &'static str> {
     let names = FieldId::ALL.iter().map(|field| field.name());
     names.chain(["any_path"])
+}
+
+/// The hooks that have a field, those first that can be enforced.
+fn hooks_with(field: FieldRef) -> String {
+    let all = || {
+        let hooks = catalogue::hooks().iter();
+        hooks.filter(move |hook| hook.has(field.field()))
+    };
+    let enforced = all().filter(|hook| hook.lowered);
+    let others = all().filter(|hook| !hook.lowered);
+    let names: Vec<&str> = enforced.chain(others).map(|hook| hook.id.name()).collect();
+    let some = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
+    let more = if names.len() > 6 { " …" } else { "" };
+    format!("hooks with `{}`: {some}{more}", field.name())
 }
 
 fn fields_of(hook: HookId) -> String {

@@ -162,7 +162,7 @@ impl Checker<'_> {
         } else if !notes.quiet {
             "records are emitted unless it says `true`: remove it"
         } else if matches!(rule.effect.node, Word::Audit) {
-            "an `audit` does nothing but record: remove the one or the other"
+            "an `audit` only records: remove the `@quiet`, or the rule"
         } else {
             "an `allow` emits no record: remove it"
         };

@@ -40,7 +40,7 @@ impl Checker<'_> {
                     "named again here",
                 )
                 .also(first, "first named here")
-                .help("choose another name: tasks keep scopes by their names"),
+                .help("choose another name, or move the statements into one scope"),
             );
         }
         self.scope = Some(number);
