@@ -119,11 +119,7 @@ pub(crate) fn text<O: Object>(slot: &mut Slot, field: u8) {
 
 /// Puts a string field into the work, unless it is there already.
 #[inline(always)]
-pub(crate) fn put_text(
-    slot: &mut Slot,
-    field: u8,
-    text: impl FnOnce(&mut Slot, u8) -> Presence,
-) {
+pub(crate) fn put_text(slot: &mut Slot, field: u8, text: impl FnOnce(&mut Slot, u8) -> Presence) {
     let holds = u32::from(field) + 1;
     if slot.holds == holds {
         slot.work.set_presence(Presence::Known);
