@@ -399,6 +399,14 @@ pub(crate) mod tests {
             self.aggregate(KIND_UNION, name, size, members)
         }
 
+        pub(crate) fn enumeration(&mut self, name: &str, all: &[(&str, u32)]) -> u32 {
+            let mut body = Vec::new();
+            for (name, value) in all {
+                body.extend([self.name(name), *value]);
+            }
+            self.push(name, KIND_ENUM << 24 | all.len() as u32, 4, &body)
+        }
+
         pub(crate) fn function(&mut self, name: &str) -> u32 {
             let prototype = self.push("", KIND_FUNC_PROTO << 24, 0, &[]);
             self.push(name, KIND_FUNC << 24, prototype, &[])

@@ -121,6 +121,19 @@ impl Runtime {
         }))
     }
 
+    /// The programs that have to be attached to enforce `hooks` on this kernel.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's types or the programs cannot be read.
+    pub fn programs(&self, hooks: &[HookId]) -> Result<Vec<String>> {
+        let object = object::ProgramObject::open(self.object.as_deref())?;
+        let kernel = swap::kernel_types(&self.system)?;
+        Ok(support::programs(hooks, &kernel, |name| {
+            object.has_program(name)
+        }))
+    }
+
     /// Puts an image in force in place of what is in force now.
     ///
     /// # Errors

@@ -5,10 +5,13 @@
 //! a default: a program that reads at a guessed place decides by what it finds
 //! there. Must not know what any of them is used for.
 
-use lsmpc_abi::kernel::{self, OFFSETS, Offset};
+use lsmpc_abi::catalogue;
+use lsmpc_abi::hook::{HOOK_SLOTS, HookId};
+use lsmpc_abi::kernel::{self, NO_ARGUMENTS, NUMBERS, OFFSETS, Offset, RENUMBERED, Renumbered};
 
 use crate::btf::KernelBtf;
 use crate::error::{Error, Result};
+use crate::support;
 use crate::system::System;
 
 /// The value of one `.rodata` constant.
@@ -71,12 +74,50 @@ pub(crate) fn constants(
     let mut constants = all(btf, OFFSETS)?;
     let symbols = ["rename_lock", "mount_lock", "init_nsproxy"];
     let [rename, mount, nsproxy] = symbol_addresses(system, symbols);
+    constants.push(Constant {
+        name: kernel::GLOBAL_ARGUMENTS,
+        value: arguments(btf),
+    });
+    constants.extend(RENUMBERED.iter().map(|table| Constant {
+        name: table.global,
+        value: numbers(btf, table),
+    }));
     constants.push(Constant::word(kernel::GLOBAL_CPUS, cpus));
     constants.push(Constant::word(kernel::GLOBAL_RATE, rate));
     constants.push(Constant::address(kernel::GLOBAL_RENAME_LOCK, rename));
     constants.push(Constant::address(kernel::GLOBAL_MOUNT_LOCK, mount));
     constants.push(Constant::address(kernel::GLOBAL_INIT_NSPROXY, nsproxy));
     Ok(constants)
+}
+
+/// How many arguments each hook has, by its number.
+fn arguments(btf: &KernelBtf) -> Vec<u8> {
+    let mut table = vec![NO_ARGUMENTS; HOOK_SLOTS];
+    for hook in HookId::ALL {
+        if let Some(count) = support::arguments(btf, *hook)
+            && let Some(entry) = table.get_mut(*hook as usize)
+        {
+            *entry = count;
+        }
+    }
+    table
+}
+
+/// The catalogue's numbers by the kernel's. What the kernel does not have, or calls
+/// otherwise, has none: a value that is met nevertheless is unknown.
+fn numbers(btf: &KernelBtf, table: &Renumbered) -> Vec<u8> {
+    let mut numbers = vec![0; NUMBERS];
+    let known = catalogue::field(table.field).enumerators.iter();
+    for of in known.filter(|of| of.name.starts_with(table.prefix)) {
+        let number = btf.enumerator(of.name);
+        let entry = number
+            .and_then(|number| usize::try_from(number).ok())
+            .and_then(|number| numbers.get_mut(number));
+        if let (Some(entry), Ok(value)) = (entry, u8::try_from(of.value)) {
+            *entry = value;
+        }
+    }
+    numbers
 }
 
 /// Members of the ABI's table that this kernel does not have.
@@ -156,6 +197,24 @@ mod tests {
         assert_eq!(renamed, found);
         let error = all(&btf, &[table(&["f_mode"]), table(&["f_path", "mnt"])]).unwrap_err();
         assert!(error.to_string().contains("file.f_path.mnt"));
+    }
+
+    #[test]
+    fn numbers_are_the_kernels_and_arguments_are_counted() {
+        let mut blob = Blob::default();
+        blob.function("bpf_lsm_file_open");
+        blob.enumeration(
+            "lockdown_reason",
+            &[("LOCKDOWN_NONE", 0), ("LOCKDOWN_KCORE", 5)],
+        );
+        let btf = KernelBtf::parse(blob.bytes()).unwrap();
+        let counts = arguments(&btf);
+        assert_eq!(counts[HookId::FileOpen as usize], 0);
+        assert_eq!(counts[HookId::FileLock as usize], NO_ARGUMENTS);
+        let table = RENUMBERED.iter().find(|table| table.prefix == "LOCKDOWN_");
+        let numbers = numbers(&btf, table.unwrap());
+        assert_eq!(numbers[5], 22, "LOCKDOWN_KCORE");
+        assert_eq!(numbers.iter().filter(|number| **number != 0).count(), 1);
     }
 
     #[test]

@@ -20,8 +20,9 @@ use std::path::{Path, PathBuf};
 use lsmpc_abi::maps;
 
 use crate::control::{Control, Reading};
-use crate::support::TRACKERS;
+use crate::support::{TRACKERS, companions};
 use crate::sys::{self, LinkInfo, MapInfo, ObjectInfo, ProgramInfo};
+use lsmpc_abi::hook::HookId;
 
 /// Where pins are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,12 +261,23 @@ impl Survey {
             .as_ref()
             .and_then(|control| control.application(header.epoch))
             .unwrap_or_default();
-        let hooks = header
+        let hooks: Vec<HookId> = header
             .hooks
             .iter()
-            .filter(|hook| !application.leaves_out(**hook))
-            .map(|hook| hook.name());
-        Some(TRACKERS.iter().copied().chain(hooks).collect())
+            .copied()
+            .filter(|hook| !application.leaves_out(*hook))
+            .collect();
+        // Attached before the image was put in force, where the kernel has the hook.
+        let companions = companions(&hooks).filter(|name| self.links.contains_key(*name));
+        let names = hooks.iter().map(|hook| hook.name());
+        Some(
+            TRACKERS
+                .iter()
+                .copied()
+                .chain(names)
+                .chain(companions)
+                .collect(),
+        )
     }
 
     /// Which state this is.

@@ -12,6 +12,34 @@ use crate::code::Code;
 /// program a task runs.
 pub const TRACKERS: &[&str] = &["bprm_committed_creds", "task_alloc"];
 
+/// Hooks that some kernels have beside another one for the same thing; the second
+/// name's program decides as the first one's does.
+const COMPANIONS: &[(HookId, &str)] = &[(HookId::FileIoctl, "file_ioctl_compat")];
+
+/// The second programs of these hooks.
+pub(crate) fn companions(hooks: &[HookId]) -> impl Iterator<Item = &'static str> {
+    COMPANIONS
+        .iter()
+        .filter(|(hook, _)| hooks.contains(hook))
+        .map(|(_, companion)| *companion)
+}
+
+/// The programs that enforce these hooks on this kernel.
+pub(crate) fn programs(
+    hooks: &[HookId],
+    kernel: &KernelBtf,
+    has_program: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let companions = companions(hooks).filter(|name| kernel_has(kernel, name) && has_program(name));
+    TRACKERS
+        .iter()
+        .copied()
+        .chain(hooks.iter().map(|hook| hook.name()))
+        .chain(companions)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Why a hook cannot be enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,6 +108,13 @@ pub(crate) fn kernel_has(kernel: &KernelBtf, hook: &str) -> bool {
     kernel.function(&format!("bpf_lsm_{hook}")).is_some()
 }
 
+/// What a hook's programs are called with in this kernel, as a number; `None` if
+/// the kernel does not have it.
+pub(crate) fn arguments(kernel: &KernelBtf, hook: HookId) -> Option<u8> {
+    let parameters = kernel.parameters(&format!("bpf_lsm_{}", hook.name()))?;
+    u8::try_from(parameters.len()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +136,28 @@ mod tests {
                 (HookId::BpfTokenCmd, Reason::NotInKernel)
             ]
         );
+    }
+    #[test]
+    fn a_second_program_only_where_the_kernel_has_the_hook() {
+        let mut blob = Blob::default();
+        blob.function("bpf_lsm_file_ioctl");
+        let old = KernelBtf::parse(blob.bytes()).unwrap();
+        let mut blob = Blob::default();
+        blob.function("bpf_lsm_file_ioctl");
+        blob.function("bpf_lsm_file_ioctl_compat");
+        let new = KernelBtf::parse(blob.bytes()).unwrap();
+        let names = |kernel, hook| {
+            let mut names = programs(&[hook], kernel, |_| true);
+            names.retain(|name| !TRACKERS.contains(&name.as_str()));
+            names
+        };
+        assert_eq!(names(&old, HookId::FileIoctl), ["file_ioctl"]);
+        assert_eq!(
+            names(&new, HookId::FileIoctl),
+            ["file_ioctl", "file_ioctl_compat"]
+        );
+        assert_eq!(names(&new, HookId::FileLock), ["file_lock"]);
+        assert_eq!(arguments(&new, HookId::FileIoctl), Some(0));
+        assert_eq!(arguments(&new, HookId::FileLock), None);
     }
 }

@@ -75,7 +75,7 @@ use crate::offsets;
 use crate::pins::{self, Group, KernelPins, Layout, State, Survey};
 use crate::preflight;
 use crate::store;
-use crate::support::{self, TRACKERS, Unsupported};
+use crate::support::{self, Unsupported};
 use crate::sys;
 use crate::system::{RunningKernel, System};
 use crate::teardown;
@@ -325,12 +325,11 @@ impl Context<'_> {
         }
         self.directories(layout, &control, made)?;
         let attached = found.attached();
-        let needed: BTreeSet<String> = TRACKERS
-            .iter()
-            .copied()
-            .chain(self.hooks.iter().map(|hook| hook.name()))
-            .map(str::to_owned)
-            .collect();
+        let needed: BTreeSet<String> = support::programs(&self.hooks, &self.kernel, |name| {
+            self.object.has_program(name)
+        })
+        .into_iter()
+        .collect();
         let missing: Vec<String> = needed
             .iter()
             .filter(|hook| !attached.contains(hook))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lsmpc_abi::hook::HookId;
-use lsmpc_runtime::{Applied, ApplyOptions, Error, Header, Runtime, TRACKERS, Unsupported};
+use lsmpc_runtime::{Applied, ApplyOptions, Error, Header, Runtime, Unsupported};
 
 use super::Outcome;
 use crate::arguments::CompileArguments;
@@ -127,14 +127,13 @@ impl Apply {
             .into_iter()
             .map(|hook| hook.hook)
             .collect();
-        let wanted: Vec<String> = header
+        let enforced: Vec<HookId> = header
             .hooks
             .iter()
-            .filter(|hook| !left_out.iter().any(|one| one.hook == **hook))
-            .map(|hook| hook.name())
-            .chain(TRACKERS.iter().copied())
-            .map(str::to_owned)
+            .copied()
+            .filter(|hook| !left_out.iter().any(|one| one.hook == *hook))
             .collect();
+        let wanted = runtime.programs(&enforced)?;
         let (keep, attach): (Vec<String>, Vec<String>) = wanted
             .iter()
             .cloned()

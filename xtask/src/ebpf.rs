@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::kernels::sha256;
 use crate::progress::{Step, note};
 use crate::toolchain::{Toolchain, Tools, Versions};
-use crate::{process, repository, rustc_wrapper};
+use crate::{btf_ext, process, repository, rustc_wrapper};
 
 /// Names a directory of objects that guests use instead of the shipped ones.
 pub(crate) const OBJECT_DIRECTORY: &str = "LSMPC_OBJECT_DIR";
@@ -178,14 +178,19 @@ fn build_all(toolchain: &Toolchain, directory: &Path) -> Result<()> {
     let mut sums = String::new();
     for (name, feature) in names().iter().zip(features) {
         let step = Step::start(format!("building {name}"));
-        let object = build(toolchain, feature)?;
+        let built = build(toolchain, feature)?;
+        let mut bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
+        btf_ext::without_lines(&mut bytes).with_context(|| format!("trimming {name}"))?;
+        let lean = built.with_extension("lean");
+        fs::write(&lean, bytes).with_context(|| format!("writing {}", lean.display()))?;
         let to = directory.join(name);
+        // The relocations of BTF are for linkers: the places hold what they say.
         process::quiet(
             Command::new(&toolchain.strip)
-                .arg("-g")
+                .args(["-g", "-R", ".rel.BTF", "-R", ".rel.BTF.ext"])
                 .arg("-o")
                 .arg(&to)
-                .arg(&object),
+                .arg(&lean),
         )?;
         let bytes = fs::read(&to).with_context(|| format!("reading {}", to.display()))?;
         has_btf(&bytes).with_context(|| format!("{name} is not usable"))?;

@@ -7,6 +7,7 @@
 
 mod apt;
 mod bench;
+mod btf_ext;
 mod ci;
 mod console;
 mod cpio;

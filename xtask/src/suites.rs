@@ -113,6 +113,10 @@ pub(crate) const ROWS: &[Row] = &[
         timeout: TEN_MINUTES,
         ..Row::new("enforce")
     },
+    Row {
+        timeout: TEN_MINUTES,
+        ..Row::new("verifier")
+    },
     Row::new("events"),
     Row::new("stacking"),
     Row::new("locks"),

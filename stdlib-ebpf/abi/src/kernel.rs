@@ -6,6 +6,8 @@
 //! running kernel's BTF and overrides each; a program that uses one that is
 //! still unset is refused by the verifier.
 
+use crate::field::FieldId;
+
 /// Value of an offset that nobody has set.
 pub const UNSET: u32 = u32::MAX;
 
@@ -47,6 +49,7 @@ macro_rules! kernel_offsets {
             OFF_SB_MAGIC "super_block" ["s_magic"],
             OFF_SB_FLAGS "super_block" ["s_flags"],
             OFF_SB_TYPE "super_block" ["s_type"],
+            OFF_SB_ROOT "super_block" ["s_root"],
             OFF_FS_TYPE_NAME "file_system_type" ["name"],
             OFF_INODE_MODE "inode" ["i_mode"],
             OFF_INODE_UID "inode" ["i_uid"],
@@ -76,11 +79,33 @@ macro_rules! kernel_offsets {
             OFF_CRED_EGID "cred" ["egid"],
             OFF_CRED_FSUID "cred" ["fsuid"],
             OFF_CRED_CAP_EFFECTIVE "cred" ["cap_effective"],
+            OFF_CRED_GID "cred" ["gid"],
             OFF_BPRM_FILE "linux_binprm" ["file"],
+            OFF_VMA_START "vm_area_struct" ["vm_start"],
+            OFF_VMA_END "vm_area_struct" ["vm_end"],
+            OFF_VMA_FLAGS "vm_area_struct" ["vm_flags"],
+            OFF_VMA_FILE "vm_area_struct" ["vm_file"],
+            OFF_VMA_MM "vm_area_struct" ["vm_mm"],
+            OFF_MM_START_BRK "mm_struct" ["start_brk"],
+            OFF_MM_BRK "mm_struct" ["brk"],
+            OFF_MM_START_STACK "mm_struct" ["start_stack"],
             OFF_SOCKET_TYPE "socket" ["type"],
             OFF_SOCKET_SK "socket" ["sk"],
             OFF_SOCK_FAMILY "sock" ["__sk_common", "skc_family"],
             OFF_SOCK_PROTOCOL "sock" ["sk_protocol"],
+            OFF_SOCK_SOCKET "sock" ["sk_socket"],
+            OFF_SOCK_PORT "sock" ["__sk_common", "skc_dport"],
+            OFF_SOCK_ADDRESS "sock" ["__sk_common", "skc_daddr"],
+            OFF_SOCK_ADDRESS6 "sock" ["__sk_common", "skc_v6_daddr"],
+            OFF_MSG_NAME "msghdr" ["msg_name"],
+            OFF_MSG_NAMELEN "msghdr" ["msg_namelen"],
+            OFF_UNIX_ADDR "unix_sock" ["addr"],
+            OFF_UNIX_PATH "unix_sock" ["path"],
+            OFF_UNIX_PEER "unix_sock" ["peer"],
+            OFF_UNIX_ADDR_LEN "unix_address" ["len"],
+            OFF_UNIX_ADDR_NAME "unix_address" ["name"],
+            OFF_MAP_TYPE "bpf_map" ["map_type"],
+            OFF_PROG_TYPE "bpf_prog" ["type"],
         }
     };
 }
@@ -102,6 +127,44 @@ kernel_offsets!(table);
 /// u32 `.rodata` constant: [`crate::ABI_VERSION`] of the object. Checked in the
 /// file, never overridden.
 pub const GLOBAL_ABI: &str = "LSMPC_ABI";
+/// `[u8; HOOK_SLOTS]`: how many arguments each hook has in the running kernel, by
+/// its number; [`NO_ARGUMENTS`] where the kernel lacks the hook.
+pub const GLOBAL_ARGUMENTS: &str = "HOOK_ARGUMENTS";
+/// In [`GLOBAL_ARGUMENTS`]: not known.
+pub const NO_ARGUMENTS: u8 = u8::MAX;
+/// Entries of the tables of [`RENUMBERED`].
+pub const NUMBERS: usize = 64;
+/// `[u8; NUMBERS]` each, by the kernel's number of an enumerator: the catalogue's.
+/// The kernel changes these numbers from version to version.
+pub const RENUMBERED: &[Renumbered] = &[
+    Renumbered {
+        global: "READING_NUMBERS",
+        field: FieldId::KreadId,
+        prefix: "READING_",
+    },
+    Renumbered {
+        global: "LOADING_NUMBERS",
+        field: FieldId::KreadId,
+        prefix: "LOADING_",
+    },
+    Renumbered {
+        global: "LOCKDOWN_NUMBERS",
+        field: FieldId::What,
+        prefix: "LOCKDOWN_",
+    },
+];
+
+/// A table from the kernel's numbers to the catalogue's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renumbered {
+    /// The constant's symbol in the object.
+    pub global: &'static str,
+    /// Whose enumerators.
+    pub field: FieldId,
+    /// How those of this table begin, in the catalogue and in the kernel.
+    pub prefix: &'static str,
+}
+
 /// u32: number of possible CPUs; 0 (unset) is refused by the verifier.
 pub const GLOBAL_CPUS: &str = "CPU_COUNT";
 /// u64: address of the kernel's `rename_lock`, 0 if not known.
@@ -159,4 +222,16 @@ pub mod file_type {
     pub const CHR: u64 = 6;
     /// Block device.
     pub const BLK: u64 = 7;
+}
+
+/// Numbers of `vma.kind`.
+pub mod vma_kind {
+    /// A thread's or the process's stack.
+    pub const STACK: u64 = 1;
+    /// What brk(2) gave.
+    pub const HEAP: u64 = 2;
+    /// A file.
+    pub const FILE: u64 = 3;
+    /// Other memory.
+    pub const ANON: u64 = 4;
 }

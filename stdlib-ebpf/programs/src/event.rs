@@ -2,7 +2,9 @@
 
 use core::marker::PhantomData;
 
-use aya_ebpf::{helpers::generated::bpf_send_signal, programs::LsmContext};
+use aya_ebpf::{
+    EbpfContext as _, helpers::generated::bpf_send_signal, programs::LsmContext,
+};
 use lsmpc_abi::{
     Presence,
     field::FieldId,
@@ -16,8 +18,9 @@ use lsmpc_engine::{Fault, Source, Work, begin, decide_from, decide_unknown, gate
 
 use crate::{
     exe::{self, Which},
+    globals,
     image::Image,
-    maps::{Slot, claim_slot, count, release_slot},
+    maps::{Arguments, Slot, claim_slot, count, release_slot},
     read,
     subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
 };
@@ -25,15 +28,10 @@ use crate::{
 const EPERM: i32 = -1;
 const SIGKILL: u32 = 9;
 
-/// What the events of a hook are about. Everything is read from the hook's
-/// arguments in the slot, where they are plain numbers.
-pub(crate) trait Object {
-    /// The hook.
-    const HOOK: HookId;
-    /// The object's scalar fields and addresses, for records.
-    const VALUES: &'static [FieldId];
-    /// Its string fields, for records.
-    const TEXTS: &'static [FieldId];
+/// What events are about: one kind for all hooks whose objects are read in the
+/// same way. A kind reads the slot's copy of the hook's arguments, which are plain
+/// numbers there, put in the kind's order by the hook's program.
+pub(crate) trait Kind {
     /// Whether the first argument is a task, with the fields of TARGET.
     const HAS_TARGET: bool = false;
 
@@ -44,24 +42,24 @@ pub(crate) trait Object {
     fn text(slot: &mut Slot, field: u8) -> Presence;
 }
 
-/// [`Object`] through global functions, with a name for each hook.
+/// [`Kind`] through global functions, with names of their own.
 // VERIFIER: they are gone through on their own, once each, and not as a part of
 // the loop that calls them.
-pub(crate) trait Functions: Object {
+pub(crate) trait Functions: Kind {
     fn call_value(slot: *mut Slot, field: u8);
     fn call_text(slot: *mut Slot, field: u8);
     fn call_record(slot: *mut Slot);
 }
 
-/// Defines the global functions of a hook.
+/// Defines the global functions of a kind.
 macro_rules! functions {
-    ($object:ty, $value:ident, $text:ident, $record:ident) => {
+    ($kind:ty, $value:ident, $text:ident, $record:ident) => {
         #[unsafe(no_mangle)]
         #[inline(never)]
         extern "C" fn $value(slot: *mut $crate::maps::Slot, field: u64) -> u64 {
             // SAFETY: null or the slot claimed by this event.
             if let Some(slot) = unsafe { slot.as_mut() } {
-                <$object as $crate::event::Object>::value(slot, field as u8);
+                <$kind as $crate::event::Kind>::value(slot, field as u8);
             }
             0
         }
@@ -71,7 +69,7 @@ macro_rules! functions {
         extern "C" fn $text(slot: *mut $crate::maps::Slot, field: u64) -> u64 {
             // SAFETY: null or the slot claimed by this event.
             if let Some(slot) = unsafe { slot.as_mut() } {
-                $crate::event::text::<$object>(slot, field as u8);
+                $crate::event::text::<$kind>(slot, field as u8);
             }
             0
         }
@@ -81,12 +79,12 @@ macro_rules! functions {
         extern "C" fn $record(slot: *mut $crate::maps::Slot) -> u64 {
             // SAFETY: null or the slot claimed by this event.
             if let Some(slot) = unsafe { slot.as_mut() } {
-                $crate::record::emit::<$object>(slot);
+                $crate::record::emit::<$kind>(slot);
             }
             0
         }
 
-        impl $crate::event::Functions for $object {
+        impl $crate::event::Functions for $kind {
             #[inline(always)]
             fn call_value(slot: *mut $crate::maps::Slot, field: u8) {
                 $value(slot, u64::from(field));
@@ -106,15 +104,43 @@ macro_rules! functions {
 }
 pub(crate) use functions;
 
+/// Defines the programs of hooks: the hook, how many of its arguments are read,
+/// the kind of its object, and a function that puts the arguments in the order
+/// that the kind expects.
+macro_rules! programs {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident = $section:literal, $hook:ident($arguments:literal) => $kind:ty, $arrange:expr;
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = $section)]
+            extern "C" fn $name(ctx: *mut core::ffi::c_void) -> i32 {
+                $crate::event::decide::<$kind, $arguments>(
+                    &aya_ebpf::programs::LsmContext::new(ctx),
+                    lsmpc_abi::hook::HookId::$hook,
+                    $arrange,
+                )
+            }
+        )*
+    };
+}
+pub(crate) use programs;
+
+/// Leaves the arguments as they are.
+#[inline(always)]
+pub(crate) fn as_given(_arguments: &mut Arguments) {}
+
 const EXE: u8 = FieldId::Exe as u8;
 const PARENT_EXE: u8 = FieldId::ParentExe as u8;
 const TARGET_EXE: u8 = FieldId::TargetExe as u8;
-const LAST_SUBJECT: u8 = FieldId::ParentComm as u8;
+pub(crate) const LAST_SUBJECT: u8 = FieldId::ParentComm as u8;
 
 /// Puts a string field of the object into the work, unless it is there already.
 #[inline(always)]
-pub(crate) fn text<O: Object>(slot: &mut Slot, field: u8) {
-    put_text(slot, field, O::text);
+pub(crate) fn text<K: Kind>(slot: &mut Slot, field: u8) {
+    put_text(slot, field, K::text);
 }
 
 /// Puts a string field into the work, unless it is there already.
@@ -134,16 +160,16 @@ pub(crate) fn put_text(slot: &mut Slot, field: u8, text: impl FnOnce(&mut Slot, 
 }
 
 /// An event under way.
-struct Event<O> {
+struct Event<K> {
     slot: *mut Slot,
     /// The image's.
     epoch: u32,
     /// The target, where there is one.
     target: Task,
-    object: PhantomData<O>,
+    kind: PhantomData<K>,
 }
 
-impl<O: Functions> Source for Event<O> {
+impl<K: Functions> Source for Event<K> {
     #[inline(always)]
     fn work(&mut self) -> &mut Work {
         // SAFETY: the slot is claimed by this event, and no other reference to
@@ -156,7 +182,7 @@ impl<O: Functions> Source for Event<O> {
         if field <= LAST_SUBJECT {
             lsmpc_subject_value(self.slot, u64::from(field));
         } else {
-            O::call_value(self.slot, field);
+            K::call_value(self.slot, field);
         }
     }
 
@@ -166,15 +192,15 @@ impl<O: Functions> Source for Event<O> {
             lsmpc_subject_text(self.slot, u64::from(field));
             return;
         }
-        if O::HAS_TARGET && field == TARGET_EXE {
+        if K::HAS_TARGET && field == TARGET_EXE {
             exe::fetch(self.slot, self.target);
         }
-        O::call_text(self.slot, field);
+        K::call_text(self.slot, field);
     }
 
     #[inline(always)]
     fn cached_class(&mut self, field: u8) -> Option<u32> {
-        cached_class::<O>(field, self.epoch, self.target)
+        cached_class(field, self.epoch, self.target)
     }
 
     #[inline(always)]
@@ -188,112 +214,211 @@ impl<O: Functions> Source for Event<O> {
     }
 }
 
+/// `target` is null where there is none.
 #[inline(always)]
-fn cached_class<O: Object>(field: u8, epoch: u32, target: Task) -> Option<u32> {
+fn cached_class(field: u8, epoch: u32, target: Task) -> Option<u32> {
     let (task, which) = match field {
         EXE => (subject::current(), Which::Own),
         PARENT_EXE => (subject::current(), Which::Parent),
-        TARGET_EXE if O::HAS_TARGET => (target, Which::Own),
+        TARGET_EXE if !target.is_null() => (target, Which::Own),
         _ => return None,
     };
     exe::cached_class(task, which, epoch)
 }
 
-/// The verdict on an event whose hook has `ARGUMENTS` arguments and then the
-/// previous verdict.
+/// The verdict on an event. `arrange` puts the arguments in the kind's order.
 #[inline(always)]
-pub(crate) fn decide<O: Functions, const ARGUMENTS: usize>(ctx: &LsmContext) -> i32 {
+pub(crate) fn decide<K: Functions, const ARGUMENTS: usize>(
+    ctx: &LsmContext,
+    hook: HookId,
+    arrange: impl Fn(&mut Arguments),
+) -> i32 {
+    if cfg!(feature = "variant-empty") && matches!(hook, HookId::FileOpen) {
+        return 0;
+    }
     // A denial by another module stands.
-    let previous: i32 = ctx.arg(ARGUMENTS);
+    let previous = previous(ctx, hook);
     if previous != 0 {
         return verdict(previous);
     }
     match Image::current() {
-        Some(image) => decide_by::<O, ARGUMENTS>(&image, ctx, |_| {}),
+        Some(image) => decide_by::<K, ARGUMENTS>(&image, ctx, hook, arrange),
         None => 0,
     }
 }
 
-/// The verdict of one image. `arrange` may change the arguments.
+/// What the modules before this one say: the kernel passes it after the hook's
+/// own arguments, of which there are more or fewer from kernel to kernel.
+// VERIFIER: the number is known to it, only one of the loads is gone through. Each
+// is from the context at an offset of its own: LLVM would compute an address.
 #[inline(always)]
-pub(crate) fn decide_by<O: Functions, const ARGUMENTS: usize>(
+pub(crate) fn previous(ctx: &LsmContext, hook: HookId) -> i32 {
+    macro_rules! argument {
+        ($offset:literal) => {{
+            let value: u64;
+            // SAFETY: the verifier accepts it only where there is such an argument.
+            unsafe {
+                core::arch::asm!(
+                    "{0} = *(u64 *)({1} + {2})",
+                    out(reg) value, in(reg) ctx.as_ptr(), const $offset,
+                    options(readonly, nostack),
+                );
+            }
+            value as i32
+        }};
+    }
+    match globals::arguments_of(hook) {
+        0 => argument!(0),
+        1 => argument!(8),
+        2 => argument!(16),
+        3 => argument!(24),
+        4 => argument!(32),
+        5 => argument!(40),
+        6 => argument!(48),
+        // No hook has more.
+        _ => EPERM,
+    }
+}
+
+/// The verdict of one image.
+#[inline(always)]
+pub(crate) fn decide_by<K: Functions, const ARGUMENTS: usize>(
     image: &Image,
     ctx: &LsmContext,
-    arrange: impl Fn(&mut Slot),
+    hook: HookId,
+    arrange: impl Fn(&mut Arguments),
 ) -> i32 {
-    let begun = begin(image, O::HOOK as u16);
-    if let Ok((_, start)) = begun
-        && start == REF_TERMINAL | OUTCOME_ALLOW
-    {
-        return 0;
-    }
-    let ret = match evaluate::<O, ARGUMENTS>(image, begun, ctx, arrange) {
-        Ok(ret) => ret,
-        Err(_) => {
-            count(Counter::Fault);
-            EPERM
-        }
-    };
-    verdict(ret)
+    verdict(enter::<K, ARGUMENTS>(image, ctx, hook, arrange))
+}
+
+/// What becomes of an event that the tables cannot decide.
+#[inline(always)]
+fn fault() -> i32 {
+    count(Counter::Fault);
+    EPERM
 }
 
 #[inline(always)]
-fn evaluate<O: Functions, const ARGUMENTS: usize>(
+fn enter<K: Functions, const ARGUMENTS: usize>(
     image: &Image,
-    begun: Result<(u32, u32), Fault>,
     ctx: &LsmContext,
-    arrange: impl Fn(&mut Slot),
-) -> Result<i32, Fault> {
-    let target: Task = if O::HAS_TARGET {
+    hook: HookId,
+    arrange: impl Fn(&mut Arguments),
+) -> i32 {
+    let target: Task = if K::HAS_TARGET {
         ctx.arg(0)
     } else {
         core::ptr::null_mut()
     };
-    let (epoch, start) = begun?;
+    let mut admitted = Admitted {
+        slot: core::ptr::null_mut(),
+        start: 0,
+    };
+    let ret = admit(image, hook as u32, target, &mut admitted);
+    let slot = admitted.slot;
+    if slot.is_null() {
+        return ret;
+    }
+    // SAFETY: claimed; a slot has room for the arguments of every hook.
+    unsafe {
+        read::arguments::<ARGUMENTS>(ctx, (&raw mut (*slot).arguments).cast());
+        arrange(&mut (*slot).arguments);
+    }
+    let ret = evaluate::<K>(image, slot, admitted.start, target);
+    // SAFETY: claimed.
+    // VERIFIER: here and not where it is decided: no more than eight calls may be
+    // nested.
+    if unsafe { (*slot).flags } & OUTCOME_RECORD != 0 {
+        if K::HAS_TARGET {
+            exe::fetch(slot, target);
+        }
+        K::call_record(slot);
+    }
+    release_slot(slot);
+    ret
+}
+
+/// An event that has to be looked at.
+struct Admitted {
+    /// Claimed for it; null: the event is decided.
+    slot: *mut Slot,
+    /// From where on it is to be decided.
+    start: u32,
+}
+
+/// Finds out what needs no object, and claims a slot for the rest. The verdict,
+/// where that is all.
+// VERIFIER: one copy for all hooks, as the object's size goes.
+#[inline(never)]
+fn admit(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> i32 {
+    match admitted(image, hook, target, into) {
+        Ok(ret) => ret,
+        Err(_) => fault(),
+    }
+}
+
+#[inline(always)]
+fn admitted(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> Result<i32, Fault> {
+    let (epoch, start) = begin(image, hook as u16)?;
+    if start == REF_TERMINAL | OUTCOME_ALLOW {
+        return Ok(0);
+    }
     // What the subject alone decides needs no buffer.
-    let start = gate(image, start, |field| {
-        cached_class::<O>(field, epoch, target)
-    })?;
+    let start = gate(image, start, |field| cached_class(field, epoch, target))?;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
         return Ok(0);
     }
     let Some(slot) = claim_slot() else {
         return without_slot(image, start);
     };
-    // SAFETY: claimed; a slot has room for the arguments of every hook.
+    // SAFETY: claimed.
     unsafe {
-        read::arguments::<ARGUMENTS>(ctx, (&raw mut (*slot).arguments).cast());
-        arrange(&mut *slot);
+        (*slot).hook = hook;
+        (*slot).epoch = epoch;
+        (*slot).flags = 0;
     }
-    let mut event = Event::<O> {
+    into.start = start;
+    into.slot = slot;
+    Ok(0)
+}
+
+/// Decides an event from the ref `start` on.
+// VERIFIER: one copy for all hooks of a kind, as the object's size goes.
+#[inline(never)]
+fn evaluate<K: Functions>(image: &Image, slot: *mut Slot, start: u32, target: Task) -> i32 {
+    let mut event = Event::<K> {
         slot,
-        epoch,
+        // SAFETY: the slot is claimed by this event.
+        epoch: unsafe { (*slot).epoch },
         target,
-        object: PhantomData,
+        kind: PhantomData,
     };
     let decided = decide_from(image, start, &mut event);
     #[cfg(feature = "variant-two-lookups")]
     let (image, decided) = &again(image, &mut event, decided);
     #[cfg(feature = "variant-two-lookups")]
     let decided = *decided;
-    let ret = decided.and_then(|number| conclude::<O>(image, &event, number));
-    release_slot(slot);
-    ret
+    match decided.and_then(|number| conclude::<K>(image, &event, number)) {
+        Ok(ret) => ret,
+        Err(_) => fault(),
+    }
 }
 
 /// What the broken variant does: the decision is one image's, its outcome the one
 /// of whatever image is in force by then.
 #[cfg(feature = "variant-two-lookups")]
 #[inline(always)]
-fn again<O: Object>(
+fn again<K: Kind>(
     image: &Image,
-    event: &mut Event<O>,
+    event: &mut Event<K>,
     decided: Result<u32, Fault>,
 ) -> (Image, Result<u32, Fault>) {
     let Some(other) = Image::current() else {
         return (*image, decided);
     };
-    match begin(&other, O::HOOK as u16) {
+    // SAFETY: the slot is claimed by this event.
+    let hook = unsafe { (*event.slot).hook };
+    match begin(&other, hook as u16) {
         Ok((epoch, _)) => event.epoch = epoch,
         Err(fault) => return (other, Err(fault)),
     }
@@ -321,9 +446,9 @@ fn without_slot(image: &Image, start: u32) -> Result<i32, Fault> {
     Ok(outcome.ret)
 }
 
-/// Does what the outcome says; the verdict.
+/// Does what the outcome says, but for the record, and notes that; the verdict.
 #[inline(always)]
-fn conclude<O: Functions>(image: &Image, event: &Event<O>, number: u32) -> Result<i32, Fault> {
+fn conclude<K: Kind>(image: &Image, event: &Event<K>, number: u32) -> Result<i32, Fault> {
     if number == OUTCOME_ALLOW {
         return Ok(0);
     }
@@ -334,20 +459,14 @@ fn conclude<O: Functions>(image: &Image, event: &Event<O>, number: u32) -> Resul
     if outcome.flags & OUTCOME_KILL != 0 {
         kill();
     }
-    if outcome.flags & OUTCOME_RECORD != 0 {
-        let slot = event.slot;
-        // SAFETY: the slot is claimed by this event.
-        unsafe {
-            (*slot).epoch = event.epoch;
-            (*slot).number = number;
-            (*slot).ret = outcome.ret;
-            (*slot).flags = outcome.flags;
-            (*slot).rate = outcome.rate;
-        }
-        if O::HAS_TARGET {
-            exe::fetch(slot, event.target);
-        }
-        O::call_record(slot);
+    let slot = event.slot;
+    // SAFETY: the slot is claimed by this event.
+    unsafe {
+        (*slot).epoch = event.epoch;
+        (*slot).number = number;
+        (*slot).ret = outcome.ret;
+        (*slot).flags = outcome.flags;
+        (*slot).rate = outcome.rate;
     }
     Ok(outcome.ret)
 }

@@ -2,9 +2,11 @@
 
 use aya_ebpf::Global;
 use lsmpc_abi::{
-    ABI_VERSION, kernel,
-    kernel::{DEFAULT_RATE, UNSET},
+    ABI_VERSION,
+    hook::{HOOK_SLOTS, HookId},
+    kernel::{self, DEFAULT_RATE, NO_ARGUMENTS, NUMBERS, UNSET},
 };
+use lsmpc_engine::bits::bound;
 
 /// The contract that this object was built for. Read in the file by the runtime.
 #[unsafe(no_mangle)]
@@ -25,6 +27,73 @@ static INIT_NSPROXY_ADDR: Global<u64> = Global::new(0);
 
 #[unsafe(no_mangle)]
 static RATE_PER_SECOND: Global<u32> = Global::new(DEFAULT_RATE);
+
+/// How many arguments each hook has, by its number.
+#[unsafe(no_mangle)]
+static HOOK_ARGUMENTS: ArgumentCounts = ArgumentCounts([NO_ARGUMENTS; HOOK_SLOTS]);
+
+#[repr(transparent)]
+struct ArgumentCounts([u8; HOOK_SLOTS]);
+
+/// How many arguments this kernel gives the hook.
+#[inline(always)]
+pub(crate) fn arguments_of(hook: HookId) -> u8 {
+    let counts = (&raw const HOOK_ARGUMENTS).cast::<u8>();
+    // SAFETY: every hook has an entry. Volatile: the loader has changed it.
+    let count = unsafe { counts.add(hook as usize).read_volatile() };
+    if count == NO_ARGUMENTS {
+        refuse();
+    }
+    count
+}
+
+/// The catalogue's numbers of what the kernel counts in its own way, by the
+/// kernel's numbers; 0: not known.
+#[repr(transparent)]
+struct Numbers([u8; NUMBERS]);
+
+impl Numbers {
+    #[inline(always)]
+    fn get(&self, number: u64) -> Option<u64> {
+        if number >= NUMBERS as u64 {
+            return None;
+        }
+        let at = bound::<{ NUMBERS as u64 - 1 }>(number) as usize;
+        // SAFETY: in the table. Volatile: the loader has changed it.
+        let known = unsafe { (&raw const self.0).cast::<u8>().add(at).read_volatile() };
+        if known == 0 {
+            return None;
+        }
+        Some(u64::from(known))
+    }
+}
+
+#[unsafe(no_mangle)]
+static READING_NUMBERS: Numbers = Numbers([0; NUMBERS]);
+
+#[unsafe(no_mangle)]
+static LOADING_NUMBERS: Numbers = Numbers([0; NUMBERS]);
+
+#[unsafe(no_mangle)]
+static LOCKDOWN_NUMBERS: Numbers = Numbers([0; NUMBERS]);
+
+/// `kread.id` of an `enum kernel_read_file_id`.
+#[inline(always)]
+pub(crate) fn reading(number: u64) -> Option<u64> {
+    READING_NUMBERS.get(number & 0xffff_ffff)
+}
+
+/// `kread.id` of an `enum kernel_load_data_id`.
+#[inline(always)]
+pub(crate) fn loading(number: u64) -> Option<u64> {
+    LOADING_NUMBERS.get(number & 0xffff_ffff)
+}
+
+/// `what` of an `enum lockdown_reason`.
+#[inline(always)]
+pub(crate) fn lockdown(number: u64) -> Option<u64> {
+    LOCKDOWN_NUMBERS.get(number & 0xffff_ffff)
+}
 
 /// Number of possible CPUs.
 #[inline(always)]

@@ -19,10 +19,13 @@ mod lifecycle;
 mod long;
 mod maps;
 mod path;
+mod place;
+mod plain;
 mod read;
 mod record;
 mod socket;
 mod subject;
+mod target;
 
 /// The kernel grants GPL-only helpers by this.
 #[unsafe(no_mangle)]

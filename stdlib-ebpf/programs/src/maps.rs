@@ -97,6 +97,8 @@ impl<T> TaskStorage<T> {
 
 /// Most arguments of a hook.
 pub(crate) const MAX_ARGUMENTS: usize = 6;
+/// A hook's arguments, in the order of its kind.
+pub(crate) type Arguments = [u64; MAX_ARGUMENTS];
 
 /// What an event claims to be evaluated in.
 #[repr(C, align(8))]
@@ -108,14 +110,15 @@ pub(crate) struct Slot {
     /// Whether `target` is filled in: [`crate::exe::fetch`].
     pub(crate) fetched: u32,
     /// The hook's arguments, as numbers.
-    pub(crate) arguments: [u64; MAX_ARGUMENTS],
+    pub(crate) arguments: Arguments,
     /// The decision, for the record.
     pub(crate) epoch: u32,
     pub(crate) number: u32,
     pub(crate) ret: i32,
     pub(crate) flags: u32,
     pub(crate) rate: u32,
-    pub(crate) reserved: u32,
+    /// Number of the hook.
+    pub(crate) hook: u32,
     /// The target's program.
     pub(crate) target: ExePath,
     pub(crate) walk: Walk,
@@ -136,9 +139,13 @@ pub(crate) const RECORD_TEXTS: usize = 8192;
 pub(crate) struct Record {
     /// 1 while an event has it.
     busy: u64,
-    /// Bytes of texts so far.
-    pub(crate) used: u32,
-    pub(crate) reserved: u32,
+    /// Bytes so far.
+    pub(crate) end: u32,
+    /// Where the next entry goes.
+    pub(crate) at: u32,
+    /// Its number among those of its sort.
+    pub(crate) number: u32,
+    reserved: u32,
     pub(crate) bytes: [u8; RECORD_HEAD + RECORD_TEXTS + 4096],
 }
 

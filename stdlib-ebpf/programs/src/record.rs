@@ -1,6 +1,6 @@
 //! Event records.
 
-use core::{ffi::c_void, ptr};
+use core::{ffi::c_void, marker::PhantomData, ptr};
 
 use aya_ebpf::helpers::generated::{
     bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
@@ -10,15 +10,20 @@ use aya_ebpf::helpers::generated::{
 use lsmpc_abi::maps::RATE_ENTRIES;
 use lsmpc_abi::{
     ABI_VERSION, Presence,
-    event::{EventHeader, EventText, EventValue},
+    catalogue::{self, FieldType, HookInfo},
+    event::{EventHeader, EventText, EventValue, MAX_TEXTS, MAX_VALUES},
     field::FieldId,
+    hook::HOOK_SLOTS,
     state::Counter,
 };
-use lsmpc_engine::bits::bound;
+use lsmpc_engine::{
+    bits::bound,
+    repeat::{Step, repeat},
+};
 
 use crate::{
     atomic,
-    event::{self, Object},
+    event::{self, Kind},
     exe,
     globals::{self, OFF_CRED_EGID, OFF_CRED_EUID},
     maps::{
@@ -33,7 +38,7 @@ const SECOND: u64 = 1_000_000_000;
 /// Emits the record of a decided event, unless its rate limit is used up or there
 /// is no room. The verdict does not depend on it.
 #[inline(always)]
-pub(crate) fn emit<O: Object>(slot: &mut Slot) {
+pub(crate) fn emit<K: Kind>(slot: &mut Slot) {
     if !within_rate(slot.rate) {
         count(Counter::LostRate);
         return;
@@ -42,8 +47,8 @@ pub(crate) fn emit<O: Object>(slot: &mut Slot) {
         count(Counter::LostBusy);
         return;
     };
-    let size = fill::<O>(record, slot);
-    head::<O>(record, size, slot);
+    let size = fill::<K>(record, slot);
+    head(record, size, slot);
     // SAFETY: `size` bytes of the record are there, all of them initialised: a
     // map value begins as zeros.
     let result = unsafe {
@@ -85,68 +90,186 @@ fn within_rate(bucket: u32) -> bool {
     }
 }
 
-/// Offset of the first text entry of a record of this hook.
-const fn texts_at<O: Object>() -> usize {
-    size_of::<EventHeader>() + O::VALUES.len() * size_of::<EventValue>()
+/// Rows of [`FIELDS`]: a power of two, for the mask.
+const ROWS: usize = HOOK_SLOTS.next_power_of_two();
+/// Entries of a row's lists: the same.
+const VALUES: usize = MAX_VALUES.next_power_of_two();
+const TEXTS: usize = MAX_TEXTS.next_power_of_two();
+
+/// What the records of a hook hold, as field numbers.
+#[derive(Clone, Copy)]
+struct Fields {
+    value_count: u8,
+    text_count: u8,
+    values: [u8; VALUES],
+    texts: [u8; TEXTS],
 }
 
-/// String fields of the subject, after the hook's own.
+/// String fields of the subject, after the object's.
 const SUBJECT: [FieldId; 3] = [FieldId::Exe, FieldId::ParentExe, FieldId::Cgroup];
 
-/// How many texts a record of this hook has.
-const fn texts<O: Object>() -> usize {
-    O::TEXTS.len() + SUBJECT.len()
+/// By hook number: what the catalogue says that the object has, then the subject's.
+static FIELDS: [Fields; ROWS] = {
+    let empty = Fields {
+        value_count: 0,
+        text_count: 0,
+        values: [0; VALUES],
+        texts: [0; TEXTS],
+    };
+    let mut table = [empty; ROWS];
+    let mut hook = 0;
+    while hook < catalogue::hooks().len() {
+        table[hook] = fields_of(&catalogue::hooks()[hook], empty);
+        hook += 1;
+    }
+    table
+};
+
+const fn fields_of(hook: &HookInfo, mut row: Fields) -> Fields {
+    let mut at = 0;
+    while at < hook.fields.len() {
+        let field = catalogue::field(hook.fields[at]);
+        match (field.lowered, field.ty) {
+            (false, _) => {}
+            (true, FieldType::Path | FieldType::Name) => row = with_text(row, field.id),
+            (true, _) => {
+                row.values[row.value_count as usize] = field.id as u8;
+                row.value_count += 1;
+            }
+        }
+        at += 1;
+    }
+    let mut at = 0;
+    while at < SUBJECT.len() {
+        row = with_text(row, SUBJECT[at]);
+        at += 1;
+    }
+    assert!(row.value_count as usize <= MAX_VALUES && row.text_count as usize <= MAX_TEXTS);
+    row
 }
 
-/// Offset of the texts' bytes.
-const fn bytes_at<O: Object>() -> usize {
-    (texts_at::<O>() + texts::<O>() * size_of::<EventText>()).next_multiple_of(8)
+const fn with_text(mut row: Fields, field: FieldId) -> Fields {
+    row.texts[row.text_count as usize] = field as u8;
+    row.text_count += 1;
+    row
+}
+
+#[inline(always)]
+fn fields(slot: &Slot) -> &'static Fields {
+    let row = bound::<{ ROWS as u64 - 1 }>(u64::from(slot.hook)) as usize;
+    // SAFETY: there are so many rows.
+    unsafe { &*(&raw const FIELDS).cast::<Fields>().add(row) }
 }
 
 /// Puts values and texts into the record; its size.
 #[inline(always)]
-fn fill<O: Object>(record: *mut Record, slot: &mut Slot) -> u32 {
-    // SAFETY: the record is claimed by this event; offsets are constants of the
-    // hook, all within the fixed part.
+fn fill<K: Kind>(record: *mut Record, slot: &mut Slot) -> u32 {
+    let row = fields(slot);
+    let (values, texts) = (u32::from(row.value_count), u32::from(row.text_count));
+    let values_at = size_of::<EventHeader>() as u32;
+    let texts_at = values_at + values * size_of::<EventValue>() as u32;
+    let bytes_at = (texts_at + texts * size_of::<EventText>() as u32 + 7) & !7;
+    // SAFETY: the record is claimed by this event.
     unsafe {
-        (*record).used = 0;
-        let base = (&raw mut (*record).bytes).cast::<u8>();
-        let mut at = 0;
-        while at < texts::<O>() {
-            let field = match at.checked_sub(O::TEXTS.len()) {
-                None => {
-                    event::text::<O>(slot, O::TEXTS[at] as u8);
-                    O::TEXTS[at]
-                }
-                Some(of_subject) => {
-                    subject::lsmpc_subject_text(slot, SUBJECT[of_subject] as u64);
-                    SUBJECT[of_subject]
-                }
-            };
-            let entry = base.add(texts_at::<O>() + at * size_of::<EventText>());
-            text::<O>(record, entry.cast(), field as u8, slot);
-            at += 1;
+        (*record).end = bytes_at;
+        (*record).at = texts_at;
+        (*record).number = 0;
+        repeat(
+            texts,
+            &mut Texts::<K> {
+                record,
+                slot,
+                kind: PhantomData,
+            },
+        );
+        (*record).at = values_at;
+        (*record).number = 0;
+        repeat(
+            values,
+            &mut Values::<K> {
+                record,
+                slot,
+                kind: PhantomData,
+            },
+        );
+        (*record).end
+    }
+}
+
+/// Where the next entry of the record goes.
+///
+/// # Safety
+/// The record must be claimed by this event.
+#[inline(always)]
+unsafe fn next<T>(record: *mut Record) -> *mut T {
+    // SAFETY: the caller's; the entry lies in the fixed part.
+    unsafe {
+        let at = at_most::<{ RECORD_HEAD }>(u64::from((*record).at)) as usize;
+        (*record).at += size_of::<T>() as u32;
+        (*record).number += 1;
+        (&raw mut (*record).bytes).cast::<u8>().add(at).cast()
+    }
+}
+
+/// One text of a record after the other.
+struct Texts<K> {
+    record: *mut Record,
+    slot: *mut Slot,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Step for Texts<K> {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let record = self.record;
+        // SAFETY: record and slot are claimed by this event.
+        unsafe {
+            let slot = &mut *self.slot;
+            let number = bound::<{ TEXTS as u64 - 1 }>(u64::from((*record).number)) as usize;
+            let field = *fields(slot).texts.as_ptr().add(number);
+            if field <= event::LAST_SUBJECT {
+                subject::lsmpc_subject_text(slot, u64::from(field));
+            } else {
+                event::text::<K>(slot, field);
+            }
+            text(record, next(record), field, slot);
         }
-        let mut at = 0;
-        while at < O::VALUES.len() {
-            let field = O::VALUES[at];
-            O::value(slot, field as u8);
+        true
+    }
+}
+
+/// One value of a record after the other.
+struct Values<K> {
+    record: *mut Record,
+    slot: *mut Slot,
+    kind: PhantomData<K>,
+}
+
+impl<K: Kind> Step for Values<K> {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        const ADDR: u8 = FieldId::Addr as u8;
+        let record = self.record;
+        // SAFETY: record and slot are claimed by this event.
+        unsafe {
+            let slot = &mut *self.slot;
+            let number = bound::<{ VALUES as u64 - 1 }>(u64::from((*record).number)) as usize;
+            let field = *fields(slot).values.as_ptr().add(number);
+            K::value(slot, field);
             let known = slot.work.presence == Presence::Known as u32;
             let (first, second) = match (known, field) {
                 (false, _) => (0, 0),
-                (true, FieldId::Addr) => (slot.work.high, slot.work.low),
+                (true, ADDR) => (slot.work.high, slot.work.low),
                 (true, _) => (slot.work.low, 0),
             };
-            let entry: *mut EventValue = base
-                .add(size_of::<EventHeader>() + at * size_of::<EventValue>())
-                .cast();
-            (*entry).field = field as u8;
+            let entry: *mut EventValue = next(record);
+            (*entry).field = field;
             (*entry).presence = slot.work.presence as u8;
+            (*entry).reserved = [0; 6];
             (*entry).value = first;
             (*entry).low = second;
-            at += 1;
         }
-        bytes_at::<O>() as u32 + (*record).used
+        true
     }
 }
 
@@ -155,45 +278,44 @@ fn fill<O: Object>(record: *mut Record, slot: &mut Slot) -> u32 {
 /// # Safety
 /// `entry` must lie in the record.
 #[inline(always)]
-unsafe fn text<O: Object>(record: *mut Record, entry: *mut EventText, field: u8, slot: &Slot) {
+unsafe fn text(record: *mut Record, entry: *mut EventText, field: u8, slot: &Slot) {
     // SAFETY: the caller's; the record and the slot are claimed by this event.
     unsafe {
         let work = &slot.work;
         let mut presence = work.presence;
         let mut length = 0;
-        let used = (*record).used;
+        let end = (*record).end;
         if presence == Presence::Known as u32 {
             length = work.end.wrapping_sub(work.start) & 0xfff;
             let start = bound::<0xfff>(u64::from(work.start)) as usize;
             let from = work.text.as_ptr().add(start) as u64;
             let into = (&raw mut (*record).bytes)
                 .cast::<u8>()
-                .add(bytes_at::<O>())
-                .add(bound::<0x1fff>(u64::from(used)) as usize);
-            if used >= RECORD_TEXTS as u32 || !copy::<0xfff>(into, from, length) {
+                .add(at_most::<{ RECORD_HEAD + RECORD_TEXTS }>(u64::from(end)) as usize);
+            if end >= (RECORD_HEAD + RECORD_TEXTS) as u32 || !copy::<0xfff>(into, from, length) {
                 presence = Presence::Unknown as u32;
                 length = 0;
             }
         }
-        (*record).used = used + length;
+        (*record).end = end + length;
         (*entry).field = field;
         (*entry).presence = presence as u8;
         (*entry).reserved = 0;
-        (*entry).start = bytes_at::<O>() as u32 + used;
+        (*entry).start = end;
         (*entry).length = length;
     }
 }
 
 /// Writes the header.
 #[inline(always)]
-fn head<O: Object>(record: *mut Record, size: u32, slot: &Slot) {
+fn head(record: *mut Record, size: u32, slot: &Slot) {
     // SAFETY: the record is claimed by this event; helpers take no memory but the
     // 16 bytes of the name.
     unsafe {
         let header = (&raw mut (*record).bytes).cast::<EventHeader>();
         (*header).size = size;
         (*header).abi = ABI_VERSION as u16;
-        (*header).hook = O::HOOK as u16;
+        (*header).hook = slot.hook as u16;
         (*header).time = bpf_ktime_get_boot_ns();
         (*header).epoch = slot.epoch;
         (*header).outcome = slot.number;
@@ -215,8 +337,8 @@ fn head<O: Object>(record: *mut Record, size: u32, slot: &Slot) {
         exe::copy_parent_comm((&raw mut (*header).parent_comm).cast());
         (*header).auid = subject::login_uid().unwrap_or(u32::MAX);
         (*header).namespaces = subject::namespaces();
-        (*header).value_count = O::VALUES.len() as u16;
-        (*header).text_count = texts::<O>() as u16;
+        (*header).value_count = u16::from(fields(slot).value_count);
+        (*header).text_count = u16::from(fields(slot).text_count);
         (*header).reserved = 0;
     }
 }

@@ -1,7 +1,7 @@
-//! The fields of a socket and of the address that it is to be bound or connected
-//! to.
+//! The kind of object that is a socket, with the address that it is to be bound or
+//! connected to, or the socket at its other end.
 
-use lsmpc_abi::{Presence, field::FieldId};
+use lsmpc_abi::{Presence, field::FieldId, hook::HookId};
 use lsmpc_engine::{
     Work,
     bits::{bound, text_u8},
@@ -9,8 +9,16 @@ use lsmpc_engine::{
 };
 
 use crate::{
-    globals::{OFF_SOCK_FAMILY, OFF_SOCK_PROTOCOL, OFF_SOCKET_SK, OFF_SOCKET_TYPE},
-    maps::Slot,
+    event::{Kind, functions},
+    file::presence,
+    globals::{
+        OFF_MSG_NAME, OFF_MSG_NAMELEN, OFF_SOCK_ADDRESS, OFF_SOCK_ADDRESS6, OFF_SOCK_FAMILY,
+        OFF_SOCK_PORT, OFF_SOCK_PROTOCOL, OFF_SOCK_SOCKET, OFF_SOCKET_SK, OFF_SOCKET_TYPE,
+        OFF_UNIX_ADDR, OFF_UNIX_ADDR_LEN, OFF_UNIX_ADDR_NAME, OFF_UNIX_PATH, OFF_UNIX_PEER,
+    },
+    maps::{Arguments, Slot},
+    path::resolve,
+    place::{dentry_of, mount_of},
     read::{copy, copy_string, pointer, read},
 };
 
@@ -26,24 +34,62 @@ const INET6_LENGTH: u32 = 24;
 /// Most bytes of a unix address' path.
 const UNIX_PATH: u32 = 108;
 
-/// The scalar fields, for records.
-pub(crate) const VALUES: [FieldId; 5] = [
-    FieldId::Family,
-    FieldId::Type,
-    FieldId::Protocol,
-    FieldId::Addr,
-    FieldId::Port,
-];
-
-/// A `struct socket` and a `struct sockaddr` in kernel memory.
+/// A `struct socket` and the address at hand.
 #[derive(Clone, Copy)]
-pub(crate) struct Peer {
-    pub(crate) socket: u64,
-    pub(crate) address: u64,
-    pub(crate) length: u32,
+struct Peer {
+    socket: u64,
+    /// A `struct sockaddr` in kernel memory; 0: the address that it is connected to.
+    address: u64,
+    length: u32,
     /// Whether `AF_UNSPEC` stands for `AF_INET` (as it does for bind).
-    pub(crate) unspec_is_inet: bool,
+    unspec_is_inet: bool,
 }
+
+/// Hooks about sockets. Arguments: the socket; the address and its length; the
+/// `struct sock` at the other end, if that is given. Without a socket (it is still
+/// to be made): 0, family, type, protocol.
+pub(crate) struct Sockets;
+
+const SOCKET_BIND: u32 = HookId::SocketBind as u32;
+
+impl Kind for Sockets {
+    #[inline(always)]
+    fn value(slot: &mut Slot, field: u8) {
+        if slot.arguments[0] == 0 {
+            let [_, family, kind, protocol, ..] = slot.arguments;
+            slot.work.set_scalar(match field {
+                FAMILY => family & 0xffff_ffff,
+                TYPE => kind & 0xffff_ffff,
+                _ => protocol & 0xffff_ffff,
+            });
+        } else {
+            Peer::of(slot).value(field, &mut slot.work);
+        }
+    }
+
+    #[inline(always)]
+    fn text(slot: &mut Slot, field: u8) -> Presence {
+        if field != FieldId::UnixPath as u8 {
+            return Presence::Unknown;
+        }
+        let peer = Peer::of(slot);
+        let other = slot.arguments[3];
+        if other != 0 {
+            bound_to(slot, other)
+        } else if peer.address == 0 {
+            peer.connected_to(slot)
+        } else {
+            peer.unix_path(slot)
+        }
+    }
+}
+
+functions!(
+    Sockets,
+    lsmpc_socket_value,
+    lsmpc_socket_text,
+    lsmpc_socket_record
+);
 
 const FAMILY: u8 = FieldId::Family as u8;
 const TYPE: u8 = FieldId::Type as u8;
@@ -52,9 +98,23 @@ const PORT: u8 = FieldId::Port as u8;
 
 impl Peer {
     #[inline(always)]
+    fn of(slot: &Slot) -> Self {
+        Self {
+            socket: slot.arguments[0],
+            address: slot.arguments[1],
+            length: slot.arguments[2] as u32,
+            unspec_is_inet: slot.hook == SOCKET_BIND,
+        }
+    }
+
+    #[inline(always)]
+    fn sock(&self) -> u64 {
+        pointer(self.socket + OFF_SOCKET_SK.get())
+    }
+
+    #[inline(always)]
     fn family(&self) -> Option<u16> {
-        let sock = pointer(self.socket + OFF_SOCKET_SK.get());
-        read(sock + OFF_SOCK_FAMILY.get())
+        read(self.sock() + OFF_SOCK_FAMILY.get())
     }
 
     /// The address's family; `AF_UNSPEC` if it has none that counts here.
@@ -76,7 +136,7 @@ impl Peer {
 
     /// Writes a scalar field or the address into the work.
     #[inline(always)]
-    pub(crate) fn value(&self, field: u8, work: &mut Work) {
+    fn value(&self, field: u8, work: &mut Work) {
         let (presence, high, low) = if field == FieldId::Addr as u8 {
             self.address()
         } else {
@@ -92,10 +152,8 @@ impl Peer {
         let value: Option<u64> = match field {
             FAMILY => self.family().map(u64::from),
             TYPE => read::<u16>(self.socket + OFF_SOCKET_TYPE.get()).map(u64::from),
-            PROTOCOL => {
-                let sock = pointer(self.socket + OFF_SOCKET_SK.get());
-                read::<u16>(sock + OFF_SOCK_PROTOCOL.get()).map(u64::from)
-            }
+            PROTOCOL => read::<u16>(self.sock() + OFF_SOCK_PROTOCOL.get()).map(u64::from),
+            PORT if self.address == 0 => return self.connected_port(),
             PORT => match self.inet() {
                 Some(AF_INET | AF_INET6) if self.length >= 4 => {
                     read::<u16>(self.address + 2).map(|port| u64::from(u16::from_be(port)))
@@ -115,6 +173,9 @@ impl Peer {
     #[inline(always)]
     fn address(&self) -> (Presence, u64, u64) {
         let unknown = (Presence::Unknown, 0, 0);
+        if self.address == 0 {
+            return self.connected_address();
+        }
         match self.inet() {
             Some(AF_INET) if self.length >= INET_LENGTH => match read::<u32>(self.address + 4) {
                 Some(address) => {
@@ -131,6 +192,55 @@ impl Peer {
             }
             Some(AF_INET | AF_INET6) | None => unknown,
             Some(_) => (Presence::None, 0, 0),
+        }
+    }
+
+    /// The port at the other end.
+    #[inline(always)]
+    fn connected_port(&self) -> (Presence, u64) {
+        match self.family() {
+            Some(AF_INET | AF_INET6) => match read::<u16>(self.sock() + OFF_SOCK_PORT.get()) {
+                Some(0) => (Presence::None, 0),
+                Some(port) => (Presence::Known, u64::from(u16::from_be(port))),
+                None => (Presence::Unknown, 0),
+            },
+            Some(_) => (Presence::None, 0),
+            None => (Presence::Unknown, 0),
+        }
+    }
+
+    /// The address at the other end; IPv6 sockets keep IPv4 ones as mapped, too.
+    #[inline(always)]
+    fn connected_address(&self) -> (Presence, u64, u64) {
+        let address = match self.family() {
+            Some(AF_INET) => read::<u32>(self.sock() + OFF_SOCK_ADDRESS.get()).map(|address| {
+                let low = 0xffff_0000_0000 | u64::from(u32::from_be(address));
+                (address == 0, 0, low)
+            }),
+            Some(AF_INET6) => read::<[u64; 2]>(self.sock() + OFF_SOCK_ADDRESS6.get())
+                .map(|[high, low]| (high | low == 0, u64::from_be(high), u64::from_be(low))),
+            Some(_) => Some((true, 0, 0)),
+            None => None,
+        };
+        match address {
+            Some((false, high, low)) => (Presence::Known, high, low),
+            Some((true, ..)) => (Presence::None, 0, 0),
+            None => (Presence::Unknown, 0, 0),
+        }
+    }
+
+    /// `unix_path` of what the socket is connected to.
+    #[inline(always)]
+    fn connected_to(&self, slot: *mut Slot) -> Presence {
+        match self.family() {
+            None => return Presence::Unknown,
+            Some(AF_UNIX) => {}
+            Some(_) => return Presence::None,
+        }
+        match read::<u64>(self.sock() + OFF_UNIX_PEER.get()) {
+            None => Presence::Unknown,
+            Some(0) => Presence::None,
+            Some(other) => bound_to(slot, other),
         }
     }
 
@@ -192,14 +302,99 @@ impl Peer {
     }
 }
 
-/// Puts a string field into the work.
+/// `unix_path` of a unix socket: the file that it is bound to, or its abstract name.
 #[inline(always)]
-pub(crate) fn text(peer: Peer, field: u8, slot: &mut Slot) -> Presence {
-    if field == FieldId::UnixPath as u8 {
-        peer.unix_path(slot)
-    } else {
-        Presence::Unknown
+fn bound_to(slot: *mut Slot, sock: u64) -> Presence {
+    let path = sock + OFF_UNIX_PATH.get();
+    let dentry = dentry_of(path);
+    if dentry != 0 {
+        return presence(resolve(slot, dentry, mount_of(path)));
     }
+    let Some(address) = read::<u64>(sock + OFF_UNIX_ADDR.get()) else {
+        return Presence::Unknown;
+    };
+    if address == 0 {
+        return Presence::None;
+    }
+    let Some(length) = read::<u32>(address + OFF_UNIX_ADDR_LEN.get()) else {
+        return Presence::Unknown;
+    };
+    if length <= 2 || length > 2 + UNIX_PATH {
+        return Presence::Unknown;
+    }
+    let length = length - 2;
+    // SAFETY: the slot is claimed by this event; at most 127 bytes are written.
+    unsafe {
+        let work = &mut (*slot).work;
+        let into = work.text.as_mut_ptr();
+        if !copy::<0x7f>(into, address + OFF_UNIX_ADDR_NAME.get() + 2, length) || *into != 0 {
+            return Presence::Unknown;
+        }
+        *into = b'@';
+        work.start = 0;
+        work.end = length;
+    }
+    Presence::Known
+}
+
+/// `SOCK_STREAM`.
+const STREAM: u16 = 1;
+
+/// From (socket, message) to the socket and where the message goes: a stream that
+/// is connected takes no other address.
+#[inline(always)]
+pub(crate) fn message(arguments: &mut Arguments) {
+    let [socket, message, ..] = *arguments;
+    let address = pointer(message + OFF_MSG_NAME.get());
+    let length = read::<u32>(message + OFF_MSG_NAMELEN.get()).unwrap_or(0);
+    let sock = pointer(socket + OFF_SOCKET_SK.get());
+    let stream = read(socket + OFF_SOCKET_TYPE.get()) == Some(STREAM);
+    let connected = read::<u16>(sock + OFF_SOCK_PORT.get()).unwrap_or(0) != 0;
+    let inet = read(sock + OFF_SOCK_FAMILY.get()) != Some(AF_UNIX);
+    arguments[1] = if stream && inet && connected {
+        0
+    } else {
+        address
+    };
+    arguments[2] = u64::from(length);
+    arguments[3] = 0;
+}
+
+/// From (family, type, protocol) to no socket and these.
+#[inline(always)]
+pub(crate) fn to_be_made(arguments: &mut Arguments) {
+    let [family, kind, protocol, ..] = *arguments;
+    *arguments = [0, family, kind, protocol, 0, 0];
+}
+
+/// From (socket, …) to just that.
+#[inline(always)]
+pub(crate) fn alone(arguments: &mut Arguments) {
+    arguments[1] = 0;
+    arguments[3] = 0;
+}
+
+/// From (socket, address, length) to these.
+#[inline(always)]
+pub(crate) fn addressed(arguments: &mut Arguments) {
+    arguments[3] = 0;
+}
+
+/// From (sock, other sock) to the first one's socket and the other.
+#[inline(always)]
+pub(crate) fn sock_to_sock(arguments: &mut Arguments) {
+    let [sock, other, ..] = *arguments;
+    arguments[0] = pointer(sock + OFF_SOCK_SOCKET.get());
+    arguments[1] = 0;
+    arguments[3] = other;
+}
+
+/// From (socket, other socket) to the first one and the other's sock.
+#[inline(always)]
+pub(crate) fn socket_to_socket(arguments: &mut Arguments) {
+    let other = arguments[1];
+    arguments[1] = 0;
+    arguments[3] = pointer(other + OFF_SOCKET_SK.get());
 }
 
 /// Looks for components that the kernel would resolve away.

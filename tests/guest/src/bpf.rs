@@ -92,6 +92,44 @@ fn link_of(id: u32) -> std::io::Result<Option<LsmLink>> {
     )
 }
 
+/// What the kernel says of a loaded program.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProgramCost {
+    /// Instructions that the verifier went through.
+    pub(crate) verified: u32,
+    /// Bytes of machine code.
+    pub(crate) jited: u32,
+}
+
+/// Asks about a program by its id.
+pub(crate) fn program_cost(id: u32) -> Result<ProgramCost> {
+    const BPF_PROG_GET_FD_BY_ID: libc::c_long = 13;
+    // `struct bpf_prog_info`, in words of 32 bits.
+    const JITED: usize = 4;
+    const VERIFIED: usize = 54;
+    let program = bpf(BPF_PROG_GET_FD_BY_ID, &mut [id, 0, 0, 0, 0, 0, 0, 0])
+        .with_context(|| format!("BPF program {id}"))?;
+    // SAFETY: the kernel made this descriptor for us.
+    let program = unsafe { OwnedFd::from_raw_fd(program) };
+    let mut info = [0u32; 58];
+    let [low, high] = halves((&raw mut info) as u64);
+    let mut attribute = [
+        program.as_raw_fd() as u32,
+        size_of_val(&info) as u32,
+        low,
+        high,
+        0,
+        0,
+        0,
+        0,
+    ];
+    bpf(BPF_OBJ_GET_INFO_BY_FD, &mut attribute).context("asking about a program")?;
+    Ok(ProgramCost {
+        verified: info[VERIFIED],
+        jited: info[JITED],
+    })
+}
+
 /// Names the hooks of links.
 pub(crate) struct HookNames {
     by_function: BTreeMap<u32, &'static str>,
@@ -102,6 +140,7 @@ impl HookNames {
     pub(crate) fn read() -> Result<Self> {
         let btf = Btf::from_sys_fs().context("the kernel's BTF")?;
         let trackers = [
+            "file_ioctl_compat",
             "task_alloc",
             "task_free",
             "bprm_committed_creds",
@@ -122,6 +161,11 @@ impl HookNames {
             })
             .collect();
         Ok(Self { by_function })
+    }
+
+    /// Whether this kernel has the hook.
+    pub(crate) fn knows(&self, hook: &str) -> bool {
+        self.by_function.values().any(|name| *name == hook)
     }
 
     /// The hook of each link, sorted.

@@ -64,25 +64,8 @@ fn every_object_field_is_on_some_hook_and_only_once() {
 
 #[test]
 fn what_can_be_enforced() {
-    let names: std::vec::Vec<_> = hooks()
-        .iter()
-        .filter(|hook| hook.lowered)
-        .map(|hook| hook.id.name())
-        .collect();
-    assert_eq!(
-        names,
-        [
-            "file_open",
-            "mmap_file",
-            "bprm_check_security",
-            "path_unlink",
-            "path_rename",
-            "socket_bind",
-            "socket_connect",
-            "task_kill",
-        ]
-    );
-    for hook in hooks().iter().filter(|hook| hook.lowered) {
+    for hook in hooks() {
+        assert!(hook.lowered, "{}", hook.id.name());
         for &id in hook.fields {
             assert_eq!(field(id).lowered, id != FieldId::FileRunning);
         }

@@ -1,10 +1,10 @@
-//! The hooks' programs.
+//! The hooks' programs: for each hook its kind of object and how its arguments go.
 
-mod bprm;
-mod file_open;
-mod mmap_file;
-mod path_rename;
-mod path_unlink;
+mod file;
+mod kernel;
+mod mount;
+mod path;
+mod rename;
 mod socket;
+mod target;
 mod task;
-mod task_kill;

@@ -1,80 +1,25 @@
-//! `socket_bind(sock, address, addrlen)` and `socket_connect(…)`.
-
-use aya_ebpf::{macros::lsm, programs::LsmContext};
-use lsmpc_abi::{Presence, field::FieldId, hook::HookId};
+//! Hooks about sockets.
 
 use crate::{
-    event::{Object, decide, functions},
-    maps::Slot,
-    socket::{self, Peer},
+    event::programs,
+    socket::{Sockets, addressed, alone, message, sock_to_sock, socket_to_socket, to_be_made},
 };
 
-struct Bind;
-struct Connect;
-
-#[inline(always)]
-fn peer(slot: &Slot, unspec_is_inet: bool) -> Peer {
-    Peer {
-        socket: slot.arguments[0],
-        address: slot.arguments[1],
-        length: slot.arguments[2] as u32,
-        unspec_is_inet,
-    }
-}
-
-impl Object for Bind {
-    const HOOK: HookId = HookId::SocketBind;
-    const VALUES: &'static [FieldId] = &socket::VALUES;
-    const TEXTS: &'static [FieldId] = &[FieldId::UnixPath];
-
-    #[inline(always)]
-    fn value(slot: &mut Slot, field: u8) {
-        peer(slot, true).value(field, &mut slot.work);
-    }
-
-    #[inline(always)]
-    fn text(slot: &mut Slot, field: u8) -> Presence {
-        socket::text(peer(slot, true), field, slot)
-    }
-}
-
-impl Object for Connect {
-    const HOOK: HookId = HookId::SocketConnect;
-    const VALUES: &'static [FieldId] = &socket::VALUES;
-    const TEXTS: &'static [FieldId] = &[FieldId::UnixPath];
-
-    #[inline(always)]
-    fn value(slot: &mut Slot, field: u8) {
-        peer(slot, false).value(field, &mut slot.work);
-    }
-
-    #[inline(always)]
-    fn text(slot: &mut Slot, field: u8) -> Presence {
-        socket::text(peer(slot, false), field, slot)
-    }
-}
-
-functions!(
-    Bind,
-    socket_bind_value,
-    socket_bind_text,
-    socket_bind_record
-);
-functions!(
-    Connect,
-    socket_connect_value,
-    socket_connect_text,
-    socket_connect_record
-);
-
-/// A socket gets its own address.
-#[lsm(hook = "socket_bind")]
-fn socket_bind(ctx: LsmContext) -> i32 {
-    decide::<Bind, 3>(&ctx)
-}
-
-/// A socket gets a peer.
-#[lsm(hook = "socket_connect")]
-fn socket_connect(ctx: LsmContext) -> i32 {
-    decide::<Connect, 3>(&ctx)
+programs! {
+    /// A socket is being made.
+    socket_create = "lsm/socket_create", SocketCreate(3) => Sockets, to_be_made;
+    /// A socket gets its own address.
+    socket_bind = "lsm/socket_bind", SocketBind(3) => Sockets, addressed;
+    /// A socket gets a peer.
+    socket_connect = "lsm/socket_connect", SocketConnect(3) => Sockets, addressed;
+    /// A message is being sent, by whatever call.
+    socket_sendmsg = "lsm/socket_sendmsg", SocketSendmsg(2) => Sockets, message;
+    /// A socket is to take connections.
+    socket_listen = "lsm/socket_listen", SocketListen(1) => Sockets, alone;
+    /// A connection is being taken.
+    socket_accept = "lsm/socket_accept", SocketAccept(1) => Sockets, alone;
+    /// A unix socket connects to another one.
+    unix_stream_connect = "lsm/unix_stream_connect", UnixStreamConnect(2) => Sockets, sock_to_sock;
+    /// A datagram goes from a unix socket to another one.
+    unix_may_send = "lsm/unix_may_send", UnixMaySend(2) => Sockets, socket_to_socket;
 }

@@ -1,11 +1,13 @@
-//! `task_alloc(task, clone_flags)`.
+//! The trackers: they keep track of which program each task runs.
 
 use aya_ebpf::{macros::lsm, programs::LsmContext};
 
 use crate::{
     exe::{fill, is_filled},
-    lifecycle::forked,
-    maps::{TASK, claim_slot, release_slot},
+    globals::OFF_BPRM_FILE,
+    lifecycle::{self, forked},
+    maps::{TASK, claim_slot, claim_slot_patiently, release_slot},
+    read::pointer,
     subject::{current, storage},
 };
 
@@ -19,5 +21,19 @@ fn task_alloc(ctx: LsmContext) -> i32 {
         release_slot(slot);
     }
     forked(ctx.arg(0), ctx.arg(1));
+    0
+}
+
+/// A program has been executed: the task has it as `exe` from now on.
+#[lsm(hook = "bprm_committed_creds")]
+fn bprm_committed_creds(ctx: LsmContext) -> i32 {
+    let file = pointer(ctx.arg::<*const u8>(0) as u64 + OFF_BPRM_FILE.get());
+    match claim_slot_patiently() {
+        Some(slot) => {
+            lifecycle::executed(slot, file);
+            release_slot(slot);
+        }
+        None => lifecycle::executed_unknown(),
+    }
     0
 }

@@ -24,8 +24,12 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Pid, Signal, Uid};
 use serde_json::{Value, json};
 
+mod files;
+mod kernel;
 mod load;
+mod mounts;
 mod net;
+mod tasks;
 
 /// What a request came to: the answer's value, or the call that failed and
 /// its errno.
@@ -168,6 +172,48 @@ impl Actor {
         }
     }
 
+    /// Forks a child of that name, which does the request in this one's place, so
+    /// that what it changes of itself goes with it.
+    fn as_child(&mut self, name: &str, words: &[&str]) -> Done {
+        let (mut read, mut write) = std::io::pipe().at("pipe")?;
+        // SAFETY: this process has one thread.
+        match unsafe { libc::fork() } {
+            -1 => check(-1, "fork"),
+            0 => {
+                let name = text(name).unwrap_or_default();
+                let answer = match rustix::thread::set_name(&name).at("comm") {
+                    Ok(()) => self.act(words),
+                    Err(failed) => Err(failed),
+                };
+                let line = match answer {
+                    Ok(value) => value.to_string(),
+                    Err(Failed { at, errno }) => format!("!{errno} {at}"),
+                };
+                let _ = write.write_all(line.as_bytes());
+                // SAFETY: ends the child without what the parent would do at its end.
+                unsafe { libc::_exit(0) }
+            }
+            child => {
+                drop(write);
+                let mut line = String::new();
+                read.read_to_string(&mut line).at("read")?;
+                let mut status = 0;
+                // SAFETY: a live word.
+                unsafe { libc::waitpid(child, &raw mut status, 0) };
+                if libc::WIFSIGNALED(status) {
+                    return Ok(json!({ "signal": libc::WTERMSIG(status) }));
+                }
+                match line.strip_prefix('!').and_then(|rest| rest.split_once(' ')) {
+                    Some((errno, at)) => Err(Failed {
+                        at: String::from(at).leak(),
+                        errno: number(errno)?,
+                    }),
+                    None => serde_json::from_str(&line).map_err(|_| nonsense("child")),
+                }
+            }
+        }
+    }
+
     fn act(&mut self, words: &[&str]) -> Done {
         match *words {
             ["nothing"] => Ok(Value::Null),
@@ -233,11 +279,28 @@ impl Actor {
             ["measure", path, times] => load::measure(path, number(times)?),
             ["flood", times, ref paths @ ..] => load::flood(number(times)?, paths),
             ["landlock", allowed] => landlock(allowed),
-            ["connect", ref words @ ..] => net::connect(words),
-            ["bind", ref words @ ..] => net::bind(words),
-            _ => Err(nonsense("request")),
+            ["as", name, ref words @ ..] => self.as_child(name, words),
+            _ => files::act(words)
+                .or_else(|| tasks::act(words))
+                .or_else(|| kernel::act(words))
+                .or_else(|| mounts::act(words))
+                .or_else(|| net::act(words))
+                .unwrap_or_else(|| Err(nonsense("request"))),
         }
     }
+}
+
+/// A call's result: negative with `errno` set, or not.
+fn check(result: i64, at: &'static str) -> Done {
+    if result < 0 {
+        return Err(std::io::Error::last_os_error()).at(at);
+    }
+    Ok(Value::Null)
+}
+
+/// A word for the kernel.
+fn text(word: &str) -> Result<CString, Failed> {
+    CString::new(word).map_err(|_| nonsense("text"))
 }
 
 fn done<T>(result: Result<T, Failed>) -> Done {

@@ -1,13 +1,15 @@
-//! The actor's sockets: `connect` and `bind`, each `KIND ADDRESS PORT` or
+//! The actor's sockets: `connect`, `bind` and others, each `KIND ADDRESS PORT` or
 //! `unix-stream|unix-datagram PATH` (`@name` is an abstract one).
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 
 use rustix::net::{
-    AddressFamily, Protocol, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, ipproto,
+    AddressFamily, Protocol, SendFlags, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType,
+    ipproto,
 };
 
-use super::{At, Done, Failed, done, nonsense, number};
+use super::{At, Done, Failed, check, done, nonsense, number};
 
 /// What a socket is to be, and the address to use it with.
 struct Plan {
@@ -57,8 +59,71 @@ fn plan(words: &[&str]) -> Result<Plan, Failed> {
     }
 }
 
+pub(super) fn act(words: &[&str]) -> Option<Done> {
+    Some(match *words {
+        ["connect", ref words @ ..] => connect(words),
+        ["bind", ref words @ ..] => bind(words),
+        ["listen", ref words @ ..] => listen(words),
+        ["accept", ref words @ ..] => accept(words),
+        ["send-to", ref words @ ..] => send_to(words),
+        ["send", ref words @ ..] => send(words),
+        ["socket", family, kind, protocol] => make(family, kind, protocol),
+        _ => return None,
+    })
+}
+
+/// Makes a socket from three numbers, and closes it.
+fn make(family: &str, kind: &str, protocol: &str) -> Done {
+    let (family, kind, protocol) = (number(family)?, number(kind)?, number(protocol)?);
+    // SAFETY: no memory.
+    let socket = unsafe { libc::socket(family, kind, protocol) };
+    check(i64::from(socket), "socket")?;
+    drop(super::files::owned(i64::from(socket)));
+    Ok(serde_json::Value::Null)
+}
+
+/// A socket that is bound.
+fn bound(plan: &Plan) -> Result<OwnedFd, Failed> {
+    let socket =
+        rustix::net::socket_with(plan.family, plan.kind, SocketFlags::CLOEXEC, plan.protocol)
+            .at("socket")?;
+    // A port is used again by the next test.
+    rustix::net::sockopt::set_socket_reuseaddr(&socket, true).at("setsockopt")?;
+    rustix::net::bind(&socket, &plan.address).at("bind")?;
+    Ok(socket)
+}
+
+fn listen(words: &[&str]) -> Done {
+    done(rustix::net::listen(bound(&plan(words)?)?, 1).at("listen"))
+}
+
+/// Connects to itself and takes the connection.
+fn accept(words: &[&str]) -> Done {
+    let plan = plan(words)?;
+    let listening = bound(&plan)?;
+    rustix::net::listen(&listening, 1).at("listen")?;
+    let socket = rustix::net::socket(plan.family, plan.kind, plan.protocol).at("socket")?;
+    rustix::net::connect(&socket, &plan.address).at("connect")?;
+    done(rustix::net::accept(&listening).at("accept"))
+}
+
+/// Sends to an address without connecting.
+fn send_to(words: &[&str]) -> Done {
+    let plan = plan(words)?;
+    let socket = rustix::net::socket(plan.family, plan.kind, plan.protocol).at("socket")?;
+    done(rustix::net::sendto(&socket, b"x", SendFlags::empty(), &plan.address).at("sendto"))
+}
+
+/// Connects and sends.
+fn send(words: &[&str]) -> Done {
+    let plan = plan(words)?;
+    let socket = rustix::net::socket(plan.family, plan.kind, plan.protocol).at("socket")?;
+    rustix::net::connect(&socket, &plan.address).at("connect")?;
+    done(rustix::net::send(&socket, b"x", SendFlags::NOSIGNAL).at("send"))
+}
+
 /// Connects, and closes again.
-pub(super) fn connect(words: &[&str]) -> Done {
+fn connect(words: &[&str]) -> Done {
     let plan = plan(words)?;
     let socket = rustix::net::socket_with(
         plan.family,
@@ -71,12 +136,6 @@ pub(super) fn connect(words: &[&str]) -> Done {
 }
 
 /// Binds, and closes again.
-pub(super) fn bind(words: &[&str]) -> Done {
-    let plan = plan(words)?;
-    let socket =
-        rustix::net::socket_with(plan.family, plan.kind, SocketFlags::CLOEXEC, plan.protocol)
-            .at("socket")?;
-    // A port is used again by the next test.
-    rustix::net::sockopt::set_socket_reuseaddr(&socket, true).at("setsockopt")?;
-    done(rustix::net::bind(&socket, &plan.address).at("bind"))
+fn bind(words: &[&str]) -> Done {
+    done(bound(&plan(words)?))
 }

@@ -14,6 +14,7 @@ mod smoke;
 mod stacking;
 mod swap;
 mod trace;
+mod verifier;
 
 use crate::console::Report;
 
@@ -42,6 +43,7 @@ pub(crate) const ALL: &[Suite] = &[
     flow::SUITE,
     demo::SUITE,
     bench::SUITE,
+    verifier::SUITE,
 ];
 
 /// The suite of this name.

@@ -46,6 +46,10 @@ pub(super) struct Site {
     pub(super) signal_name: &'static str,
     /// The process that signals are sent to.
     pub(super) target: u32,
+    /// The same, as a word.
+    pub(super) target_text: String,
+    /// A name for a child that acts, where nothing else tells objects apart.
+    pub(super) comm: String,
 }
 
 impl Site {
@@ -67,7 +71,16 @@ impl Site {
             signal,
             signal_name,
             target,
+            target_text: target.to_string(),
+            comm: format!("{}-{case}", slot.name()),
         }
+    }
+
+    /// A request that a child of that name does.
+    pub(super) fn as_child(&self, request: &[&str]) -> Words {
+        let mut all = words(&["as", &self.comm]);
+        all.extend(words(request));
+        all
     }
 }
 
@@ -106,6 +119,10 @@ fn by_path(site: &Site) -> String {
     format!("path == \"{}\"", site.path)
 }
 
+pub(super) fn by_comm(site: &Site) -> String {
+    format!("comm == \"{}\"", site.comm)
+}
+
 fn by_port(site: &Site) -> String {
     format!("port == {}", site.port)
 }
@@ -115,6 +132,22 @@ fn by_signal(site: &Site) -> String {
         "signal == {} and target.pid == {}",
         site.signal_name, site.target
     )
+}
+
+/// An ioctl(2) that every regular file has.
+const FIGETBSZ: &str = "2";
+
+/// Words with `{path}`, `{other}`, `{target}` filled in.
+fn filled<'a>(site: &'a Site, request: &'a [&'a str]) -> Vec<&'a str> {
+    request
+        .iter()
+        .map(|word| match *word {
+            "{path}" => site.path.as_str(),
+            "{other}" => site.other.as_str(),
+            "{target}" => site.target_text.as_str(),
+            word => word,
+        })
+        .collect()
 }
 
 /// The shortest program there is: `exit(0)`.
@@ -151,6 +184,13 @@ pub(super) fn program_file(path: &str) -> Result<()> {
 }
 
 impl Case {
+    /// A case of which the object is a path; the request is to be given.
+    pub(super) fn at(hook: &'static str, field: &str, hit: &str, miss: &str) -> Self {
+        let mut case = Self::new("file_open", field, hit, miss);
+        case.hook = hook;
+        case
+    }
+
     /// A case with the hook's usual objects and request.
     pub(super) fn new(hook: &'static str, field: &str, hit: &str, miss: &str) -> Self {
         let mut case = Self {
@@ -211,9 +251,70 @@ impl Case {
                 case.call = "kill";
                 case.has_path = false;
             }
+            "path_rmdir" => case = case.of_directory("rmdir", &["rmdir", "{path}"]),
+            "path_chroot" => case = case.of_directory("chroot", &["chroot-only", "{path}"]),
+            "path_chmod" => case = case.of_file("chmod", &["chmod", "{path}", "640"]),
+            "path_chown" => case = case.of_file("chown", &["chown", "{path}", "7", "8"]),
+            "path_truncate" => case = case.of_file("truncate", &["truncate", "{path}"]),
+            "path_link" => case = case.of_file("link", &["link", "{path}", "{other}"]),
+            "inode_getattr" => case = case.of_file("stat", &["stat", "{path}"]),
+            "file_truncate" => case = case.of_file("ftruncate", &["ftruncate", "{path}"]),
+            "file_lock" => case = case.of_file("flock", &["flock", "{path}"]),
+            "file_receive" => case = case.of_file("pidfd_getfd", &["receive", "{path}"]),
+            "file_mprotect" => case = case.of_file("mprotect", &["mprotect", "{path}"]),
+            "kernel_read_file" => {
+                case = case.of_file("finit_module", &["finit-module", "{path}"]);
+                case.harmless = &[libc::ENOEXEC, libc::EINVAL];
+            }
+            "file_ioctl" => {
+                case = case.of_file("ioctl", &["ioctl", "{path}", FIGETBSZ]);
+            }
             other => panic!("no usual request for {other}"),
         }
         case
+    }
+
+    /// A case of which the request tells the object, by the name of a child.
+    pub(super) fn of_child(
+        hook: &'static str,
+        field: &str,
+        hit: &str,
+        miss: &str,
+        call: &'static str,
+        request: &'static [&'static str],
+    ) -> Self {
+        Self {
+            hook,
+            field: field.to_owned(),
+            hit: hit.to_owned(),
+            miss: miss.to_owned(),
+            object: by_comm,
+            arrange: Box::new(|_| Ok(())),
+            request: Box::new(move |site| site.as_child(&filled(site, request))),
+            call,
+            harmless: &[],
+            expect: Vec::new(),
+            has_path: false,
+        }
+    }
+
+    /// A case on a file that is there, by a request about its path.
+    fn of_file(mut self, call: &'static str, request: &'static [&'static str]) -> Self {
+        self.call = call;
+        self.by(move |site| words(&filled(site, request)))
+    }
+
+    /// A case on a directory.
+    fn of_directory(mut self, call: &'static str, request: &'static [&'static str]) -> Self {
+        self.call = call;
+        self.with(|site| Ok(fs::create_dir_all(&site.path)?))
+            .by(move |site| site.as_child(&filled(site, request)))
+    }
+
+    /// What an allowed call may fail with.
+    pub(super) fn or(mut self, harmless: &'static [i32]) -> Self {
+        self.harmless = harmless;
+        self
     }
 
     /// The record has to hold this value.

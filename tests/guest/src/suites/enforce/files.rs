@@ -11,13 +11,24 @@ use serde_json::json;
 
 use super::case::{ACTOR, Case, Site, TARGET, plain_file, program_file, words};
 
-/// Hooks that offer the fields FILE.
+/// Hooks that offer the fields FILE, tested on regular files.
 const FILE_HOOKS: &[&str] = &[
     "file_open",
     "bprm_check_security",
     "mmap_file",
     "path_unlink",
     "path_rename",
+    "path_link",
+    "path_chmod",
+    "path_chown",
+    "path_truncate",
+    "inode_getattr",
+    "file_truncate",
+    "file_lock",
+    "file_receive",
+    "file_ioctl",
+    "file_mprotect",
+    "kernel_read_file",
 ];
 
 /// The file that a hook is tested with, before a case changes it.
@@ -111,6 +122,10 @@ fn every_file_field(hook: &'static str, all: &mut Vec<Case>) {
             chown(&site.path, Some(77), None).context("chown")
         }),
     );
+    // A program that is running cannot be cut.
+    if hook.ends_with("truncate") {
+        return;
+    }
     // Another name of the program that the actor runs.
     let name_of = |program: &'static str| {
         move |site: &Site| -> Result<()> {

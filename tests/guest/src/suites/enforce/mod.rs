@@ -10,6 +10,7 @@ mod case;
 mod files;
 mod lifecycle;
 mod paths;
+mod places;
 mod programs;
 mod rules;
 mod sockets;
@@ -26,6 +27,7 @@ pub(super) use self::case::tiny_program;
 use self::case::{ACTOR, Case, GROUND, Site, Slot, TARGET};
 use super::Suite;
 use crate::actor::Actor;
+use crate::bpf::HookNames;
 use crate::cli::{self, Event, Events};
 use crate::console::Report;
 use crate::machine;
@@ -124,10 +126,20 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
+/// All cases of the hooks that this kernel has.
+fn all_cases() -> Result<Vec<Case>> {
+    let names = HookNames::read()?;
+    let mut all = files::cases();
+    all.extend(places::cases());
+    all.extend(sockets::cases());
+    all.retain(|case| names.knows(case.hook));
+    Ok(all)
+}
+
 /// All cases of all hooks, in rounds.
 fn fields(report: &mut Report, ground: &mut Ground) -> Result<()> {
     let mut by_hook: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
-    for case in files::cases().into_iter().chain(sockets::cases()) {
+    for case in all_cases()? {
         by_hook.entry(case.hook).or_default().push(case);
     }
     let rounds = by_hook.values().map(Vec::len).max().unwrap_or(0);

@@ -1,10 +1,9 @@
-//! `task_kill(p, info, sig, cred)`.
+//! The kind of object that is another task.
 
-use aya_ebpf::{macros::lsm, programs::LsmContext};
-use lsmpc_abi::{Presence, field::FieldId, hook::HookId};
+use lsmpc_abi::{Presence, field::FieldId};
 
 use crate::{
-    event::{Object, decide, functions},
+    event::{Kind, functions},
     exe,
     globals::{OFF_CRED_UID, OFF_TASK_REAL_CRED, OFF_TASK_TGID},
     maps::Slot,
@@ -13,24 +12,28 @@ use crate::{
 };
 
 const SIGNAL: u8 = FieldId::Signal as u8;
+const PTRACE_MODE: u8 = FieldId::PtraceMode as u8;
+const RLIMIT: u8 = FieldId::Rlimit as u8;
 const TARGET_EXE: u8 = FieldId::TargetExe as u8;
 const TARGET_COMM: u8 = FieldId::TargetComm as u8;
 const TARGET_UID: u8 = FieldId::TargetUid as u8;
 const TARGET_PID: u8 = FieldId::TargetPid as u8;
 
-struct Kill;
+/// `PTRACE_MODE_READ | PTRACE_MODE_ATTACH`: the others say whose credentials count.
+const MODES: u64 = 3;
 
-impl Object for Kill {
-    const HOOK: HookId = HookId::TaskKill;
-    const VALUES: &'static [FieldId] = &[FieldId::Signal, FieldId::TargetUid, FieldId::TargetPid];
-    const TEXTS: &'static [FieldId] = &[FieldId::TargetExe, FieldId::TargetComm];
+/// Hooks about another task. Arguments: the task; what is done to it.
+pub(crate) struct Targets;
+
+impl Kind for Targets {
     const HAS_TARGET: bool = true;
 
     #[inline(always)]
     fn value(slot: &mut Slot, field: u8) {
-        let [task, _, signal, ..] = slot.arguments;
+        let [task, argument, ..] = slot.arguments;
         let value: Option<u32> = match field {
-            SIGNAL => Some(signal as u32),
+            SIGNAL | RLIMIT => Some(argument as u32),
+            PTRACE_MODE => Some((argument & MODES) as u32),
             TARGET_UID => read(pointer(task + OFF_TASK_REAL_CRED.get()) + OFF_CRED_UID.get()),
             TARGET_PID => read(task + OFF_TASK_TGID.get()),
             _ => None,
@@ -49,10 +52,9 @@ impl Object for Kill {
     }
 }
 
-functions!(Kill, task_kill_value, task_kill_text, task_kill_record);
-
-/// A signal is being sent to a task.
-#[lsm(hook = "task_kill")]
-fn task_kill(ctx: LsmContext) -> i32 {
-    decide::<Kill, 4>(&ctx)
-}
+functions!(
+    Targets,
+    lsmpc_target_value,
+    lsmpc_target_text,
+    lsmpc_target_record
+);

@@ -1,0 +1,139 @@
+//! The actor's calls on mounts. Those that ask for it do so in a mount namespace
+//! of their own.
+
+use std::ptr::null;
+
+use serde_json::Value;
+
+use super::files::owned;
+use super::{Done, Failed, check, nonsense, text};
+use std::os::fd::AsRawFd;
+
+pub(super) fn act(words: &[&str]) -> Option<Done> {
+    Some(match *words {
+        ["mount", source, path, kind, flags] => mount(source, path, kind, flags),
+        ["private"] => private(),
+        ["umount", path] => umounted(path),
+        ["remount", path] => remounted(path),
+        ["move-mount", from, to] => moved(from, to),
+        ["pivot", new] => pivoted(new),
+        _ => return None,
+    })
+}
+
+/// Flags by word: `ro`, `nodev`, `bind`, `remount`, joined by commas; `-`: none. A
+/// type or source of `-` is none.
+fn mount(source: &str, path: &str, kind: &str, flags: &str) -> Done {
+    let mut bits = 0;
+    for word in flags.split(',') {
+        bits |= match word {
+            "-" => 0,
+            "ro" => libc::MS_RDONLY,
+            "nodev" => libc::MS_NODEV,
+            "nosuid" => libc::MS_NOSUID,
+            "bind" => libc::MS_BIND,
+            "remount" => libc::MS_REMOUNT,
+            "private" => libc::MS_PRIVATE | libc::MS_REC,
+            _ => return Err(nonsense("flags")),
+        };
+    }
+    let (source_text, path, kind_text) = (text(source)?, text(path)?, text(kind)?);
+    let given = |word: &str, text: &std::ffi::CString| {
+        if word == "-" { null() } else { text.as_ptr() }
+    };
+    // SAFETY: strings that end in NUL, or null.
+    let result = unsafe {
+        libc::mount(
+            given(source, &source_text),
+            path.as_ptr(),
+            given(kind, &kind_text),
+            bits,
+            null(),
+        )
+    };
+    check(i64::from(result), "mount")
+}
+
+/// A mount namespace of its own, from which nothing spreads.
+fn private() -> Done {
+    // SAFETY: no pointers; this process has one thread.
+    check(
+        i64::from(unsafe { libc::unshare(libc::CLONE_NEWNS) }),
+        "unshare",
+    )?;
+    mount("-", "/", "-", "private").map_err(|failed| Failed {
+        at: "mount-private",
+        ..failed
+    })
+}
+
+fn fresh(path: &str) -> Done {
+    private()?;
+    mount("fresh", path, "tmpfs", "-").map_err(|failed| Failed {
+        at: "mount-fresh",
+        ..failed
+    })
+}
+
+fn umounted(path: &str) -> Done {
+    fresh(path)?;
+    let path = text(path)?;
+    // SAFETY: ends in NUL.
+    check(
+        i64::from(unsafe { libc::umount2(path.as_ptr(), 0) }),
+        "umount",
+    )
+}
+
+fn remounted(path: &str) -> Done {
+    fresh(path)?;
+    mount("-", path, "-", "remount,ro")
+}
+
+/// Moves a mount by open_tree(2) and move_mount(2).
+fn moved(from: &str, to: &str) -> Done {
+    const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
+    fresh(from)?;
+    let (from, to) = (text(from)?, text(to)?);
+    // SAFETY: strings that end in NUL.
+    unsafe {
+        let tree = libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, from.as_ptr(), 0);
+        check(tree, "open_tree")?;
+        let tree = owned(tree);
+        let moved = libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH,
+        );
+        check(moved, "move_mount")
+    }
+}
+
+/// Makes `new` the root, and puts the old one into `new/old`.
+fn pivoted(new: &str) -> Done {
+    // The first root cannot be exchanged: one of its own first.
+    fresh(new)?;
+    let root = text(new)?;
+    // SAFETY: strings that end in NUL.
+    unsafe {
+        check(i64::from(libc::chdir(root.as_ptr())), "chdir")?;
+        check(i64::from(libc::mkdir(c"a".as_ptr(), 0o755)), "mkdir")?;
+        let moved = libc::mount(c".".as_ptr(), c"/".as_ptr(), null(), libc::MS_MOVE, null());
+        check(i64::from(moved), "mount-move")?;
+        check(i64::from(libc::chroot(c".".as_ptr())), "chroot")?;
+        let bound = libc::mount(
+            c"inner".as_ptr(),
+            c"/a".as_ptr(),
+            c"tmpfs".as_ptr(),
+            0,
+            null(),
+        );
+        check(i64::from(bound), "mount-inner")?;
+        check(i64::from(libc::mkdir(c"/a/old".as_ptr(), 0o755)), "mkdir")?;
+        let result = libc::syscall(libc::SYS_pivot_root, c"/a".as_ptr(), c"/a/old".as_ptr());
+        check(result, "pivot_root").map(|_| Value::Null)
+    }
+}
