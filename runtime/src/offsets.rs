@@ -74,6 +74,8 @@ pub(crate) fn constants(
     let mut constants = all(btf, OFFSETS)?;
     let symbols = ["rename_lock", "mount_lock", "init_nsproxy"];
     let [rename, mount, nsproxy] = symbol_addresses(system, symbols);
+    let marked = u32::from(executed_is_marked());
+    constants.push(Constant::word(kernel::GLOBAL_EXECUTED, marked));
     constants.push(Constant {
         name: kernel::GLOBAL_ARGUMENTS,
         value: arguments(btf),
@@ -88,6 +90,16 @@ pub(crate) fn constants(
     constants.push(Constant::address(kernel::GLOBAL_MOUNT_LOCK, mount));
     constants.push(Constant::address(kernel::GLOBAL_INIT_NSPROXY, nsproxy));
     Ok(constants)
+}
+
+/// Whether this kernel keeps files that are executed from being written (6.11 to the
+/// first of 6.12 did not): tried on this program itself. Where the kernel refuses
+/// for another reason it is not known to, and that is the answer.
+fn executed_is_marked() -> bool {
+    let opened = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/proc/self/exe");
+    opened.is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
 }
 
 /// How many arguments each hook has, by its number.

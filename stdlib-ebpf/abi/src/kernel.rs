@@ -56,6 +56,7 @@ macro_rules! kernel_offsets {
             OFF_INODE_GID "inode" ["i_gid"],
             OFF_INODE_NLINK "inode" ["i_nlink"],
             OFF_INODE_INO "inode" ["i_ino"],
+            OFF_INODE_WRITERS "inode" ["i_writecount"],
             OFF_TASK_MM "task_struct" ["mm"],
             OFF_TASK_FLAGS "task_struct" ["flags"],
             OFF_TASK_CRED "task_struct" ["cred"],
@@ -165,6 +166,9 @@ pub struct Renumbered {
     pub prefix: &'static str,
 }
 
+/// u32: 1 if this kernel keeps files that are executed from being written, which is
+/// how the programs know them; else `file.running` is unknown.
+pub const GLOBAL_EXECUTED: &str = "EXECUTED_IS_MARKED";
 /// u32: number of possible CPUs; 0 (unset) is refused by the verifier.
 pub const GLOBAL_CPUS: &str = "CPU_COUNT";
 /// u64: address of the kernel's `rename_lock`, 0 if not known.

@@ -3,6 +3,7 @@
 use lsmpc_abi::{
     Presence,
     field::FieldId,
+    hook::HookId,
     kernel::{access, file_type, vma_kind},
 };
 
@@ -12,7 +13,7 @@ use crate::{
     globals::{
         self, OFF_CRED_FSUID, OFF_DENTRY_SB, OFF_FILE_FLAGS, OFF_FILE_INODE, OFF_FILE_MODE,
         OFF_FILE_PATH, OFF_FS_TYPE_NAME, OFF_INODE_GID, OFF_INODE_MODE, OFF_INODE_NLINK,
-        OFF_INODE_UID, OFF_MM_BRK, OFF_MM_START_BRK, OFF_MM_START_STACK, OFF_PATH_DENTRY,
+        OFF_INODE_UID, OFF_INODE_WRITERS, OFF_MM_BRK, OFF_MM_START_BRK, OFF_MM_START_STACK, OFF_PATH_DENTRY,
         OFF_PATH_MNT, OFF_SB_TYPE, OFF_VMA_END, OFF_VMA_FLAGS, OFF_VMA_MM, OFF_VMA_START,
     },
     maps::Slot,
@@ -66,6 +67,7 @@ const GID: u8 = FieldId::FileGid as u8;
 const NLINK: u8 = FieldId::FileNlink as u8;
 const MODE: u8 = FieldId::FileMode as u8;
 const TYPE: u8 = FieldId::FileType as u8;
+const RUNNING: u8 = FieldId::FileRunning as u8;
 const OWNED: u8 = FieldId::FileOwned as u8;
 const IS_EXE: u8 = FieldId::FileIsExe as u8;
 const PATH: u8 = FieldId::Path as u8;
@@ -82,8 +84,13 @@ const KREAD_ID: u8 = FieldId::KreadId as u8;
 /// Writes a scalar field of FILE into the work.
 #[inline(always)]
 pub(crate) fn value<L: Located>(slot: &mut Slot, file: &L, field: u8) {
-    let value = scalar(file.inode(), field);
-    subject::answer(&mut slot.work, value);
+    let inode = file.inode();
+    let value = if field == RUNNING {
+        running(inode, slot.hook)
+    } else {
+        scalar(inode, field)
+    };
+    answer(&mut slot.work, value);
 }
 
 #[inline(always)]
@@ -108,6 +115,21 @@ fn scalar(inode: u64, field: u8) -> Option<u64> {
         },
         _ => None,
     }
+}
+
+/// Whether some task executes the file: each one that does keeps it from being
+/// written. The kernel itself does so, too, while it executes or reads it, before
+/// it asks these hooks.
+#[inline(always)]
+fn running(inode: u64, hook: u32) -> Option<u64> {
+    const EXEC: u32 = HookId::BprmCheckSecurity as u32;
+    const READ: u32 = HookId::KernelReadFile as u32;
+    if inode == 0 || !globals::executed_is_marked() {
+        return None;
+    }
+    let writers = read::<u32>(inode + OFF_INODE_WRITERS.get())? as i32;
+    let own = if hook == EXEC || hook == READ { -1 } else { 0 };
+    Some(u64::from(writers < own))
 }
 
 /// `file.type` of an `i_mode`.

@@ -14,6 +14,15 @@ use lsmpc_engine::bits::bound;
 static LSMPC_ABI: Global<u32> = Global::new(ABI_VERSION);
 
 #[unsafe(no_mangle)]
+static EXECUTED_IS_MARKED: Global<u32> = Global::new(0);
+
+/// Whether an inode tells that it is being executed.
+#[inline(always)]
+pub(crate) fn executed_is_marked() -> bool {
+    EXECUTED_IS_MARKED.load() == 1
+}
+
+#[unsafe(no_mangle)]
 static CPU_COUNT: Global<u32> = Global::new(0);
 
 #[unsafe(no_mangle)]

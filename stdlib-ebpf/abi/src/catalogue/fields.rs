@@ -80,7 +80,7 @@ pub(super) const FIELDS: &[FieldInfo] = &[
     enforced(F::FileNlink, int(U32), "number of the file's hard links"),
     with(enforced(F::FileMode, FieldType::Mode, "permission bits of the file"), of::MODE),
     with(enforced(F::FileType, BY_NAME, "type of the file"), of::FILE_TYPE),
-    known(F::FileRunning, BOOL, "some task executes the file"),
+    enforced(F::FileRunning, BOOL, "some task executes the file"),
     enforced(F::FileOwned, BOOL, "the file's owner is the task's file system user id"),
     enforced(F::FileIsExe, BOOL, "the file is the one the task executes"),
     with(enforced(F::Access, FLAGS, "what the file is opened for"), of::ACCESS),

@@ -102,6 +102,8 @@ pub(super) struct Case {
     pub(super) request: Request,
     /// The system call that is refused.
     pub(super) call: &'static str,
+    /// What a refused call fails with.
+    pub(super) errno: i32,
     /// What an allowed call may fail with for reasons of its own.
     pub(super) harmless: &'static [i32],
     /// Fields that the record has to hold.
@@ -202,6 +204,7 @@ impl Case {
             arrange: Box::new(|site| plain_file(&site.path)),
             request: Box::new(|site| words(&["open", &site.path, "r"])),
             call: "open",
+            errno: libc::EPERM,
             harmless: &[],
             expect: Vec::new(),
             has_path: true,
@@ -253,7 +256,7 @@ impl Case {
             }
             "path_rmdir" => case = case.of_directory("rmdir", &["rmdir", "{path}"]),
             "path_chroot" => case = case.of_directory("chroot", &["chroot-only", "{path}"]),
-            "path_chmod" => case = case.of_file("chmod", &["chmod", "{path}", "640"]),
+            "path_chmod" => case = case.of_file("chmod", &["chmod", "{path}", "755"]),
             "path_chown" => case = case.of_file("chown", &["chown", "{path}", "7", "8"]),
             "path_truncate" => case = case.of_file("truncate", &["truncate", "{path}"]),
             "path_link" => case = case.of_file("link", &["link", "{path}", "{other}"]),
@@ -292,6 +295,7 @@ impl Case {
             arrange: Box::new(|_| Ok(())),
             request: Box::new(move |site| site.as_child(&filled(site, request))),
             call,
+            errno: libc::EPERM,
             harmless: &[],
             expect: Vec::new(),
             has_path: false,
@@ -309,6 +313,12 @@ impl Case {
         self.call = call;
         self.with(|site| Ok(fs::create_dir_all(&site.path)?))
             .by(move |site| site.as_child(&filled(site, request)))
+    }
+
+    /// The kernel answers with an errno of its own when it is refused.
+    pub(super) fn with_errno(mut self, errno: i32) -> Self {
+        self.errno = errno;
+        self
     }
 
     /// What an allowed call may fail with.

@@ -144,6 +144,14 @@ fn every_file_field(hook: &'static str, all: &mut Vec<Case>) {
         new("file.is_exe", "file.is_exe", "not file.is_exe").with(name_of(ACTOR)),
     ));
     all.push(quick(
+        new("file.running", "file.running", "not file.running")
+            .with(name_of(TARGET))
+            .shows("file.running", true),
+    ));
+    all.push(
+        new("file.running-not", "not file.running", "file.running").shows("file.running", false),
+    );
+    all.push(quick(
         new("file.is_exe-not", "not file.is_exe", "file.is_exe").with(name_of(TARGET)),
     ));
 }

@@ -8,13 +8,16 @@
 
 mod case;
 mod files;
+mod kernel;
 mod lifecycle;
+mod mounts;
 mod paths;
 mod places;
 mod programs;
 mod rules;
 mod sockets;
 mod subjects;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -98,6 +101,9 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     }
     if wanted("fields") {
         fields(report, &mut ground)?;
+        report.test("enforce::kernel_module_request::module", || {
+            kernel::module_request(&mut ground)
+        });
     }
     if wanted("subjects") {
         subjects::run(report, &mut ground);
@@ -132,6 +138,9 @@ fn all_cases() -> Result<Vec<Case>> {
     let mut all = files::cases();
     all.extend(places::cases());
     all.extend(sockets::cases());
+    all.extend(tasks::cases());
+    all.extend(kernel::cases());
+    all.extend(mounts::cases());
     all.retain(|case| names.knows(case.hook));
     Ok(all)
 }
@@ -227,7 +236,7 @@ fn one_case(
         match site.slot {
             Slot::Deny => {
                 outcome
-                    .refused(case.call)
+                    .refused_with(case.call, case.errno)
                     .with_context(|| format!("rule {id}"))?;
                 let event = ground.events()?.of_rule(&id)?;
                 complete(&event, case.hook, "deny", exe)?;
