@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 use lsmpc_abi::catalogue;
+use lsmpc_abi::hook::HOOK_SLOTS;
 use lsmpc_abi::image::PAGE_SIZE;
 use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_INIT_NSPROXY, GLOBAL_MOUNT_LOCK};
-use lsmpc_abi::kernel::{GLOBAL_RATE, GLOBAL_RENAME_LOCK, OFFSETS};
+use lsmpc_abi::kernel::{GLOBAL_ARGUMENTS, GLOBAL_EXECUTED, GLOBAL_RATE, GLOBAL_RENAME_LOCK};
+use lsmpc_abi::kernel::{NUMBERS, OFFSETS, RENUMBERED};
 use lsmpc_abi::maps;
 use lsmpc_abi::state::{Counter, LongPart, TaskState};
 use sha2::{Digest, Sha256};
@@ -42,6 +44,8 @@ fn there_is_a_program_for_each_hook_that_is_enforced() {
         .map(|hook| hook.id.name());
     let expected: BTreeSet<&str> = enforced
         .chain(lsmpc_runtime::TRACKERS.iter().copied())
+        // The hook of some kernels for file_ioctl in 32-bit tasks.
+        .chain(["file_ioctl_compat"])
         .collect();
     for (name, object) in objects() {
         let mut found = BTreeSet::new();
@@ -110,11 +114,15 @@ fn maps_have_the_abis_sizes() {
 fn constants_can_be_set() {
     let (word, long) = ([0_u8; 4], [0_u8; 8]);
     let words = OFFSETS.iter().map(|offset| offset.global);
-    let words = words.chain([GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_RATE]);
+    let words = words.chain([GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_RATE, GLOBAL_EXECUTED]);
+    let (counts, numbers) = ([0_u8; HOOK_SLOTS], [0_u8; NUMBERS]);
+    let tables = RENUMBERED.iter().map(|table| table.global);
     let longs = [GLOBAL_RENAME_LOCK, GLOBAL_MOUNT_LOCK, GLOBAL_INIT_NSPROXY];
     let values: HashMap<&str, (&[u8], bool)> = words
         .map(|name| (name, (word.as_slice(), true)))
         .chain(longs.map(|name| (name, (long.as_slice(), true))))
+        .chain(tables.map(|name| (name, (numbers.as_slice(), true))))
+        .chain([(GLOBAL_ARGUMENTS, (counts.as_slice(), true))])
         .collect();
     for (name, mut object) in objects() {
         // Fails where one is missing or of another size.
