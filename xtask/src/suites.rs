@@ -117,6 +117,10 @@ pub(crate) const ROWS: &[Row] = &[
         timeout: TEN_MINUTES,
         ..Row::new("verifier")
     },
+    Row {
+        timeout: TEN_MINUTES,
+        ..Row::new("scopes")
+    },
     Row::new("events"),
     Row::new("stacking"),
     Row::new("locks"),

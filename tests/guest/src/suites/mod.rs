@@ -10,6 +10,7 @@ mod kill9;
 mod locks;
 mod preflight;
 mod race;
+mod scopes;
 mod smoke;
 mod stacking;
 mod swap;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Suite] = &[
     stacking::SUITE,
     swap::SUITE,
     race::SUITE,
+    scopes::SUITE,
     kill9::SUITE,
     locks::SUITE,
     preflight::SUITE,

@@ -41,10 +41,7 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
 /// What the language has and this version cannot enforce yet is refused with a
 /// code that says so. One that is accepted needs cases of its own.
 fn refused() -> Result<()> {
-    let conditions = ["file.running", "ancestor.exe == \"/x\""];
-    let rules = conditions.map(|condition| format!("deny file_open when {condition}"));
-    let scope = "scope s when exe == \"/x\" inherit { deny file_open when path == \"/y\" }";
-    for text in rules.iter().map(String::as_str).chain([scope]) {
+    for text in ["deny file_open when file.running", "deny file_lock"] {
         let path = cli::policy_file(text)?;
         let run = lsmpc(&["apply", &path])?;
         ensure!(
