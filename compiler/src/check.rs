@@ -20,6 +20,7 @@ mod placement;
 mod rule;
 mod scope;
 mod set;
+mod sticky;
 mod testing;
 
 use std::collections::HashMap;
@@ -81,6 +82,7 @@ pub(crate) fn check(sources: &SourceMap, files: &[File], text: Text, options: &O
     };
     checker.kernel();
     checker.policy(files);
+    checker.sticky();
     checker.overflow();
     Checked {
         hir: checker.hir,

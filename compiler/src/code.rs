@@ -136,6 +136,7 @@ codes! {
     GlobTooCostly = "LSMP3003" Error "a glob that is too costly";
     PolicyTooLarge = "LSMP3005" Error "too much policy text";
     ConditionTooLarge = "LSMP3006" Error "a condition that is too large";
+    TooMuchSticks = "LSMP3007" Error "too much that sticks to tasks";
 
     Internal = "LSMP9001" Error "internal error";
 }

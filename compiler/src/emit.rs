@@ -19,9 +19,10 @@ use sha2::{Digest, Sha256};
 use lsmpc_abi::ABI_VERSION;
 use lsmpc_abi::hook::HOOK_SLOTS;
 use lsmpc_abi::image::{
-    H_ABI, H_DIGEST, H_EDGE_MASK, H_EDGES, H_EXE_CLASSIFIER, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES,
-    H_PAGES, H_REPORT, H_REPORT_LEN, H_SEED, H_TABLES_END, HOOK_ENTRY_SIZE, HOOK_USED, MAGIC,
-    MAX_PAGES, NODE_BITS, NODE_DENSE, NODE_HASHED, OUTCOME_SIZE, PAGE_SIZE, REF_TERMINAL,
+    H_ABI, H_DIGEST, H_EDGE_MASK, H_EDGES, H_EXE_CLASSIFIER, H_HOOKS, H_MASK_COUNT, H_MASKS,
+    H_OUTCOME_COUNT, H_OUTCOMES, H_PAGES, H_REPORT, H_REPORT_LEN, H_SEED, H_SUBJECT, H_TABLES_END,
+    HOOK_ENTRY_SIZE, HOOK_USED, MAGIC, MASKS_SIZE, MAX_PAGES, Masks, NODE_BITS, NODE_DENSE,
+    NODE_HASHED, OUTCOME_SIZE, PAGE_SIZE, REF_TERMINAL,
 };
 
 use crate::ir::{Ir, RuleId};
@@ -100,7 +101,7 @@ impl<'t> Emitter<'t> {
         let mut seen = FxHashMap::default();
         let mut visit = |emitter: &mut Self, reference: Ref| match reference.leads() {
             Leads::Outcome(outcome) => {
-                if !emitter.outcomes.contains_key(&outcome.0) {
+                if outcome.masks().is_none() && !emitter.outcomes.contains_key(&outcome.0) {
                     emitter.use_outcome(outcome.0);
                 }
             }
@@ -112,6 +113,9 @@ impl<'t> Emitter<'t> {
         };
         for hook in &tables.hooks {
             visit(self, hook.root);
+        }
+        if let Some(root) = tables.subject {
+            visit(self, root);
         }
         let mut next = 0;
         while let Some(node) = self.order.get(next).copied() {
@@ -127,7 +131,10 @@ impl<'t> Emitter<'t> {
     fn reference(&self, reference: Ref) -> u32 {
         match reference.leads() {
             Leads::Outcome(outcome) => {
-                REF_TERMINAL | self.outcomes.get(&outcome.0).copied().unwrap_or_default()
+                let number = outcome
+                    .masks()
+                    .or_else(|| self.outcomes.get(&outcome.0).copied());
+                REF_TERMINAL | number.unwrap_or_default()
             }
             Leads::Node(node) => self.nodes.get(&node).copied().unwrap_or_default(),
         }
@@ -178,6 +185,7 @@ impl<'t> Emitter<'t> {
             self.writer
                 .put_u32s(outcomes + number * OUTCOME_SIZE, &words);
         }
+        let masks = self.masks(tables.outcomes.masks())?;
         let table = edges::write(&mut self.writer, &tables.classifiers.pool, &self.edges)?;
         let tables_end = self.writer.end_page()?;
 
@@ -203,6 +211,15 @@ impl<'t> Emitter<'t> {
             (H_REPORT, report_at),
             (H_REPORT_LEN, report_length),
             (H_TABLES_END, tables_end),
+            (
+                H_SUBJECT,
+                tables.subject.map_or(0, |root| self.reference(root)),
+            ),
+            (H_MASKS, masks),
+            (
+                H_MASK_COUNT,
+                u32::try_from(tables.outcomes.masks().len()).unwrap_or(u32::MAX),
+            ),
         ];
         self.writer.put(0, &MAGIC);
         for (offset, value) in header {
@@ -244,6 +261,21 @@ impl<'t> Emitter<'t> {
             room.copy_from_slice(&digest);
         }
         Ok(TableImage { bytes, stats })
+    }
+
+    /// Writes what the subject's diagram comes to; its offset, 0 without any.
+    fn masks(&mut self, list: &[Masks]) -> Result<u32, Full> {
+        if list.is_empty() {
+            return Ok(0);
+        }
+        let table = self.writer.place(list.len() * MASKS_SIZE as usize, 16)?;
+        for (number, masks) in (0_u32..).zip(list) {
+            let words = [masks.when, masks.until, masks.program]
+                .map(|bits| [bits.set, bits.unknown])
+                .concat();
+            self.writer.put_u64s(table + number * MASKS_SIZE, &words);
+        }
+        Ok(table)
     }
 
     fn node(&mut self, offset: u32, node: &Node, classifier: impl Fn(ClassifierId) -> u32) {

@@ -3,7 +3,7 @@
 //!
 //! Owns what lowering needs and nothing else: names, spans and types are gone,
 //! sugar is expanded (`any_path` is `path` or `new_path`; `!=` and `not in` are
-//! `not`; `x in s` is one predicate). Conditions are three-valued: a predicate
+//! `not`; `x in s` is one predicate; `ancestor.exe` is a bit that sticks). Conditions are three-valued: a predicate
 //! on a field that is *none* is false, on one that is *unknown* is unknown, and
 //! formulas follow Kleene. So an outcome depends on nothing but the truth values
 //! of the predicates.
@@ -24,6 +24,28 @@ pub struct Ir {
     pub rules: Vec<RuleInfo>,
     /// Names of the scopes, in source order.
     pub scopes: Vec<String>,
+    /// What sticks to tasks; [`Test::Sticky`] indexes it.
+    pub sticky: Vec<Sticky>,
+}
+
+/// Something that sticks to a task: a bit of its own in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Sticky {
+    /// An inherited scope: set once `when` has held, and for every task forked from
+    /// there on, until an exec whose subject satisfies `until`.
+    Scope {
+        /// Index into [`Ir::scopes`].
+        scope: u32,
+        /// Its own condition, on fields of the subject.
+        when: Cond,
+        /// What ends it, on fields of the subject.
+        until: Cond,
+    },
+    /// Whether some ancestor's program passes a test.
+    Ancestor {
+        /// That test, of `exe`.
+        program: PredicateId,
+    },
 }
 
 /// Index into [`Ir::predicates`].
@@ -56,6 +78,8 @@ pub enum Test {
     Blocks(Vec<(u128, u128)>),
     /// All of these bits are set.
     HasAll(u64),
+    /// That of [`Ir::sticky`] is set: the field is [`FieldId::Sticky`].
+    Sticky(u32),
     /// One of these masks is wholly set (`has any [A, B]`; a flag of several
     /// bits means all of them). Sorted, no duplicates.
     HasAny(Vec<u64>),

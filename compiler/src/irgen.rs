@@ -1,7 +1,7 @@
 //! From the typed form to the intermediate form.
 //!
 //! Owns how sugar goes away: sets become sorted ranges, `any_path` an `or`,
-//! `unless` an `and not`. It must not know how tables are made, and the reference
+//! `unless` an `and not`, inherited scopes and `ancestor.exe` bits that stick. It must not know how tables are made, and the reference
 //! evaluator must not know it.
 
 mod dump;
@@ -18,7 +18,7 @@ use crate::hir::{
 };
 use crate::ir::{
     Cond, DefaultIr, EffectIr, HookIr, Ir, ModuleIr, OnErrorIr, Predicate, PredicateId, RuleId,
-    RuleInfo, RuleIr, RuleKind,
+    RuleInfo, RuleIr, RuleKind, Sticky, Test,
 };
 use normal::{Key, key, test};
 
@@ -30,10 +30,12 @@ pub(crate) fn build(hir: &Hir) -> Ir {
         ir: Ir::default(),
         interned: FxHashMap::default(),
         by_set: FxHashMap::default(),
+        ancestors: FxHashMap::default(),
         rule_ids: Vec::new(),
         default_ids: Vec::new(),
     };
     builder.number();
+    builder.inherited();
     for &hook in HookId::ALL {
         let named = hir.modules.iter().any(|module| {
             module.rules.iter().any(|rule| rule.is_about(hook))
@@ -53,6 +55,8 @@ struct Builder<'h> {
     interned: FxHashMap<Predicate, PredicateId>,
     /// Shared sets are turned into predicates once.
     by_set: FxHashMap<(FieldId, Key), PredicateId>,
+    /// Tests of `ancestor.exe`, by the same test of `exe`.
+    ancestors: FxHashMap<PredicateId, PredicateId>,
     /// For each module, the numbers of its rules.
     rule_ids: Vec<Vec<RuleId>>,
     /// For each module, the numbers of its defaults.
@@ -109,6 +113,54 @@ impl Builder<'_> {
         }
     }
 
+    /// The inherited scopes, in source order.
+    fn inherited(&mut self) {
+        let hir = self.hir;
+        let scopes = || {
+            hir.modules
+                .iter()
+                .filter_map(|module| module.scope.as_ref())
+        };
+        for (scope, _) in (0..).zip(scopes()).filter(|(_, scope)| scope.inherit) {
+            self.ir.sticky.push(Sticky::Scope {
+                scope,
+                when: Cond::Const(false),
+                until: Cond::Const(false),
+            });
+        }
+        // Their conditions may need bits of their own, which come after.
+        for (at, head) in scopes().filter(|scope| scope.inherit).enumerate() {
+            // Fields of the subject mean the same in every hook.
+            let own = self.cond(HookId::FileOpen, &head.when);
+            let end = match &head.until {
+                Some(until) => self.cond(HookId::FileOpen, until),
+                None => Cond::Const(false),
+            };
+            if let Some(Sticky::Scope { when, until, .. }) = self.ir.sticky.get_mut(at) {
+                *when = own;
+                *until = end;
+            }
+        }
+    }
+
+    /// The predicate that a module's scope sticks to the task.
+    fn sticky_of(&mut self, module: usize) -> Option<PredicateId> {
+        let inherits = |module: &Module| module.scope.as_ref().is_some_and(|scope| scope.inherit);
+        let hir = self.hir;
+        let before = hir.modules.get(..module)?;
+        inherits(hir.modules.get(module)?).then(|| {
+            let bit = before.iter().filter(|module| inherits(module)).count();
+            self.sticky(number(bit))
+        })
+    }
+
+    fn sticky(&mut self, bit: u32) -> PredicateId {
+        self.intern(Predicate {
+            field: FieldId::Sticky,
+            test: Test::Sticky(bit),
+        })
+    }
+
     fn hook(&mut self, hook: HookId) {
         let hir = self.hir;
         let exempt = Cond::Or(
@@ -152,12 +204,16 @@ impl Builder<'_> {
             let holds = match &module.scope {
                 Some(scope) => {
                     let when = self.cond(hook, &scope.when);
-                    match &scope.until {
+                    let own = match &scope.until {
                         Some(until) => {
                             let until = self.cond(hook, until);
                             Cond::And(vec![when, Cond::Not(Box::new(until))])
                         }
                         None => when,
+                    };
+                    match self.sticky_of(index) {
+                        Some(sticky) => Cond::Or(vec![Cond::Test(sticky), own]),
+                        None => own,
                     }
                 }
                 None => Cond::Const(true),
@@ -233,17 +289,39 @@ impl Builder<'_> {
         if let Some(&id) = self.by_set.get(&key) {
             return Cond::Test(id);
         }
-        let predicate = Predicate {
-            field,
-            test: test(asked),
+        let test = test(asked);
+        let id = if field == FieldId::AncestorExe {
+            self.ancestor(test)
+        } else {
+            self.intern(Predicate { field, test })
         };
+        self.by_set.insert(key, id);
+        Cond::Test(id)
+    }
+
+    /// The predicate that some ancestor's program passes a test.
+    fn ancestor(&mut self, test: Test) -> PredicateId {
+        let program = self.intern(Predicate {
+            field: FieldId::Exe,
+            test,
+        });
+        if let Some(&known) = self.ancestors.get(&program) {
+            return known;
+        }
+        let bit = number(self.ir.sticky.len());
+        self.ir.sticky.push(Sticky::Ancestor { program });
+        let id = self.sticky(bit);
+        self.ancestors.insert(program, id);
+        id
+    }
+
+    fn intern(&mut self, predicate: Predicate) -> PredicateId {
         let next = PredicateId(number(self.ir.predicates.len()));
         let id = *self.interned.entry(predicate.clone()).or_insert(next);
         if id == next {
             self.ir.predicates.push(predicate);
         }
-        self.by_set.insert(key, id);
-        Cond::Test(id)
+        id
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Owns the way from conditions to decision diagrams: variables and formulas
 //! ([`variable`], [`formula`]), classes of field values ([`classify`]), what is
-//! left to decide ([`residual`]), outcomes ([`outcome`]), nodes ([`node`]) and
+//! left to decide ([`residual`]), what sticks to tasks ([`subject`]), outcomes ([`outcome`]), nodes ([`node`]) and
 //! their construction ([`diagram`]). Bytes are [`crate::emit`]'s. It must know
 //! nothing of source text.
 
@@ -11,11 +11,12 @@ mod diagram;
 mod error;
 mod formula;
 mod node;
-mod notation;
+pub(crate) mod notation;
 mod options;
 mod outcome;
 mod residual;
 mod stats;
+mod subject;
 mod variable;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +35,11 @@ pub(crate) use outcome::{Outcome, Outcomes};
 use classify::Failure;
 use diagram::{Builder, Progress};
 use formula::Formulas;
-use residual::{Model, Residual};
+use residual::{Decision, Model, Residual};
+use subject::Subject;
 use variable::{Order, TestForm, TestId, Translator, Variables, is_cached};
 
-use crate::ir::{HookIr, Ir, RuleId};
+use crate::ir::{Ir, RuleId};
 
 /// A policy as tables.
 #[derive(Debug, Clone)]
@@ -69,6 +71,8 @@ pub(crate) struct Tables {
     pub(crate) outcomes: Outcomes,
     /// In the order of the hooks' numbers.
     pub(crate) hooks: Vec<HookTable>,
+    /// Where the subject's diagram starts, if anything sticks to tasks.
+    pub(crate) subject: Option<Ref>,
     variables: Variables,
 }
 
@@ -88,19 +92,19 @@ const EARLY: usize = 8;
 /// The tests of each field that need a classifier.
 type FieldTests = BTreeMap<FieldId, BTreeSet<TestId>>;
 
-/// A hook ready for its diagram.
-struct Prepared<'ir> {
-    model: Model<'ir>,
+/// A hook, or the subject, ready for its diagram.
+struct Prepared<D> {
+    model: D,
     formulas: Formulas,
     residual: Residual,
 }
 
-fn prepare<'ir>(
-    ir: &'ir Ir,
-    hook: &'ir HookIr,
+fn prepare<D>(
+    ir: &Ir,
     variables: &mut Variables,
     order: &Order,
-) -> Result<Prepared<'ir>, LowerError> {
+    model: impl FnOnce(&mut Translator<'_>) -> Result<(D, Residual), LowerError>,
+) -> Result<Prepared<D>, LowerError> {
     let mut formulas = Formulas::default();
     let mut translator = Translator {
         ir,
@@ -108,7 +112,7 @@ fn prepare<'ir>(
         formulas: &mut formulas,
         order,
     };
-    let (model, residual) = Model::new(hook, &mut translator)?;
+    let (model, residual) = model(&mut translator)?;
     Ok(Prepared {
         model,
         formulas,
@@ -116,7 +120,7 @@ fn prepare<'ir>(
     })
 }
 
-impl Prepared<'_> {
+impl<D: Decision> Prepared<D> {
     fn tests(&self, variables: &Variables) -> FieldTests {
         let mut vars = Vec::new();
         for (_, expr) in &self.residual {
@@ -155,11 +159,23 @@ impl Tables {
         let mut tables = Self::default();
         let mut prepared = Vec::new();
         for hook in &ir.hooks {
-            prepared.push(prepare(ir, hook, &mut tables.variables, first)?);
+            prepared.push(prepare(ir, &mut tables.variables, first, |translator| {
+                Model::new(hook, translator)
+            })?);
         }
+        let subject = if ir.sticky.is_empty() {
+            None
+        } else {
+            Some(prepare(ir, &mut tables.variables, first, Subject::new)?)
+        };
         let tests: Vec<FieldTests> = prepared
             .iter()
             .map(|hook| hook.tests(&tables.variables))
+            .chain(
+                subject
+                    .iter()
+                    .map(|subject| subject.tests(&tables.variables)),
+            )
             .collect();
 
         let cached: BTreeSet<TestId> = tests
@@ -200,8 +216,14 @@ impl Tables {
             }
             by_field.push(fields);
         }
+        if let (Some(prepared), Some(fields)) = (subject, by_field.get(ir.hooks.len())) {
+            let again = |translator: &mut Translator<'_>| Subject::new(translator);
+            let root = tables.diagram(ir, prepared, again, fields, &orders, limits)?;
+            tables.subject = Some(root);
+        }
         for ((hook, prepared), fields) in ir.hooks.iter().zip(prepared).zip(by_field) {
-            let root = tables.diagram(ir, prepared, &fields, &orders, limits)?;
+            let again = |translator: &mut Translator<'_>| Model::new(hook, translator);
+            let root = tables.diagram(ir, prepared, again, &fields, &orders, limits)?;
             let survey = tables.nodes.survey(root);
             tables.hooks.push(HookTable {
                 hook: hook.hook,
@@ -213,16 +235,17 @@ impl Tables {
         Ok(tables)
     }
 
-    /// The diagram of a hook, in the first order of fields that keeps it small.
-    fn diagram(
+    /// The diagram of a hook or of the subject, in the first order of fields that
+    /// keeps it small.
+    fn diagram<D: Decision>(
         &mut self,
         ir: &Ir,
-        prepared: Prepared<'_>,
+        prepared: Prepared<D>,
+        again: impl Fn(&mut Translator<'_>) -> Result<(D, Residual), LowerError>,
         by_field: &BTreeMap<FieldId, ClassifierId>,
         orders: &[Order],
         limits: &Limits,
     ) -> Result<Ref, LowerError> {
-        let hook = prepared.model.hook();
         let mut prepared = Some(prepared);
         let mut failure = None;
         for (attempt, order) in (1..).zip(orders) {
@@ -234,7 +257,7 @@ impl Tables {
             }
             let mut hook = match prepared.take() {
                 Some(hook) => hook,
-                None => prepare(ir, hook, &mut self.variables, order)?,
+                None => prepare(ir, &mut self.variables, order, &again)?,
             };
             let mut builder = Builder {
                 model: &hook.model,

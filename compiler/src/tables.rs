@@ -6,9 +6,10 @@
 
 use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
+use lsmpc_abi::image::{Bits, Masks};
 use lsmpc_engine::image::{Image, ImageError};
-use lsmpc_engine::report::{Report, Verdict as ReportVerdict};
-use lsmpc_engine::{Fault, decide, host};
+use lsmpc_engine::report::{Report, StickyReport, Verdict as ReportVerdict};
+use lsmpc_engine::{Fault, decide, decide_from, host, sticky};
 
 use crate::event::{Answer, Event, FieldValue, Value, Verdict};
 
@@ -22,8 +23,8 @@ pub struct Tables {
 /// Why an event has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TablesError {
-    /// Tables know no inherited scopes.
-    #[error("unknown scope `{0}`: the tables hold no inherited scopes")]
+    /// The event names an inherited scope that the policy does not have.
+    #[error("unknown scope `{0}`: the policy has no scope of that name with `inherit`")]
     UnknownScope(String),
     /// The image is at fault.
     #[error("the tables cannot be evaluated: {0:?}")]
@@ -71,16 +72,88 @@ impl Tables {
     ///
     /// [`TablesError`]
     pub fn evaluate_numbered(&self, event: &Event) -> Result<(u32, Answer), TablesError> {
-        if let Some(scope) = event.inherited.first() {
-            return Err(TablesError::UnknownScope(scope.clone()));
+        let mut source = self.source(event)?;
+        let number =
+            decide(&self.image, event.hook as u16, &mut source).map_err(TablesError::Fault)?;
+        Ok((number, self.answer(number)?))
+    }
+
+    /// What the subject's diagram says of an event's subject, if anything sticks to
+    /// tasks.
+    ///
+    /// # Errors
+    ///
+    /// [`TablesError`]
+    pub fn subject(&self, event: &Event) -> Result<Option<Masks>, TablesError> {
+        if self.report.sticky.is_empty() {
+            return Ok(None);
         }
+        let mut source = self.source(event)?;
+        self.masks(&mut source).map(Some)
+    }
+
+    fn masks(&self, source: &mut host::Event) -> Result<Masks, TablesError> {
+        sticky::subject(&self.image)
+            .and_then(|root| decide_from(&self.image, root, source))
+            .and_then(|number| sticky::masks(&self.image, number))
+            .map_err(TablesError::Fault)
+    }
+
+    /// The event's values, and what sticks to its subject.
+    fn source(&self, event: &Event) -> Result<host::Event, TablesError> {
         let mut source = host::Event::new();
         for (field, value) in &event.values {
             source.set(*field, convert(*field, value));
         }
-        let number =
-            decide(&self.image, event.hook as u16, &mut source).map_err(TablesError::Fault)?;
-        Ok((number, self.answer(number)?))
+        source.set(FieldId::Sticky, host::Value::Bits(self.sticky(event)?));
+        Ok(source)
+    }
+
+    /// The bits that stick to the event's subject.
+    fn sticky(&self, event: &Event) -> Result<Bits, TablesError> {
+        let mut bits = Bits::default();
+        for name in &event.inherited {
+            let scope = StickyReport::Scope(name.clone());
+            let bit = self.report.sticky.iter().position(|one| *one == scope);
+            let bit = bit.ok_or_else(|| TablesError::UnknownScope(name.clone()))?;
+            bits.set |= 1_u64.checked_shl(bit as u32).unwrap_or(0);
+        }
+        let ancestors = self
+            .report
+            .sticky
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| matches!(one, StickyReport::Ancestor(_)))
+            .fold(0, |all, (bit, _)| {
+                all | 1_u64.checked_shl(bit as u32).unwrap_or(0)
+            });
+        let unknown = Bits {
+            set: 0,
+            unknown: ancestors,
+        };
+        match event.get(FieldId::AncestorExe) {
+            _ if ancestors == 0 => {}
+            FieldValue::None => {}
+            FieldValue::Known(Value::List(list)) => {
+                for ancestor in list {
+                    let passed = match ancestor {
+                        Some(program) => self.program(program)?,
+                        None => unknown,
+                    };
+                    bits = sticky::inherited(bits, passed);
+                }
+            }
+            FieldValue::Unknown | FieldValue::Known(_) => {
+                bits = sticky::inherited(bits, unknown);
+            }
+        }
+        Ok(bits)
+    }
+
+    /// The tests of `ancestor.exe` that a program passes.
+    fn program(&self, path: &[u8]) -> Result<Bits, TablesError> {
+        let mut source = host::Event::new().with(FieldId::Exe, host::Value::Text(path.to_vec()));
+        Ok(self.masks(&mut source)?.program)
     }
 
     /// What an outcome means.

@@ -57,6 +57,8 @@ pub enum Step {
     ProgramsAttached,
     /// The image is in the kernel, read back and compared.
     ImageStored,
+    /// What is to stick to the tasks that are there is known.
+    TasksSeeded,
     /// The new policy is in force.
     Published,
     /// Hooks that are no longer used are detached.

@@ -11,6 +11,7 @@ use lsmpc_abi::image::{
     MAGIC, MAX_PAGES, PAGE_SIZE,
 };
 use lsmpc_engine::image::{Image, ImageError};
+use lsmpc_engine::report::StickyReport;
 
 use crate::error::{Error, Result};
 
@@ -101,6 +102,14 @@ impl Header {
     }
 }
 
+/// What sticks to tasks under an image, by bit.
+pub(crate) fn sticky(image: &[u8]) -> Result<Vec<StickyReport>> {
+    Image::from_bytes(image.to_vec())
+        .and_then(|image| image.report())
+        .map(|report| report.sticky)
+        .map_err(|error| damaged(error.to_string()))
+}
+
 /// A whole image that no event can make evaluation fail on.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedImage {
@@ -121,6 +130,11 @@ impl CheckedImage {
             header,
             bytes: image.into_bytes(),
         })
+    }
+
+    /// What sticks to tasks under it, by bit.
+    pub(crate) fn sticky(&self) -> Result<Vec<StickyReport>> {
+        sticky(&self.bytes)
     }
 
     /// The bytes with an epoch in the header.

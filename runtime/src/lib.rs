@@ -30,6 +30,8 @@ mod object;
 mod offsets;
 mod pins;
 pub mod preflight;
+mod process;
+mod seeds;
 mod status;
 mod store;
 mod support;

@@ -55,7 +55,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -68,12 +68,13 @@ use crate::attach::{self, LoadPlan};
 use crate::btf::KernelBtf;
 use crate::control::{self, Application, Control};
 use crate::error::{Error, Result};
-use crate::image::CheckedImage;
+use crate::image::{self, CheckedImage, Header};
 use crate::lock::{self, Attempt, Lock};
 use crate::object::ProgramObject;
 use crate::offsets;
 use crate::pins::{self, Group, KernelPins, Layout, State, Survey};
 use crate::preflight;
+use crate::seeds::{self, Coming, InForce};
 use crate::store;
 use crate::support::{self, Unsupported};
 use crate::sys;
@@ -368,10 +369,25 @@ impl Context<'_> {
             in_force.unwrap_or(0),
         );
         let digest = image.header.digest;
+        let sticky = image.sticky()?;
         let image = image.with_epoch(epoch);
         let stored = store::store(&image)?;
         (self.observe)(Step::ImageStored);
         write_control(layout, &control)?;
+        if !sticky.is_empty() {
+            let coming = Coming {
+                image: &image,
+                epoch,
+                sticky: &sticky,
+            };
+            seeds::plant(
+                layout,
+                self.system,
+                &coming,
+                &what_sticks(policy.as_fd(), in_force),
+            )?;
+            (self.observe)(Step::TasksSeeded);
+        }
         store::publish(policy.as_fd(), &stored)?;
 
         let unused = found
@@ -463,6 +479,22 @@ impl Context<'_> {
         (self.observe)(Step::ProgramsLoaded(missing.len()));
         attach::attach(layout, &loaded, made)
     }
+}
+
+/// What sticks to tasks under the policy in force. One that cannot be read has nothing
+/// to keep.
+fn what_sticks(policy: BorrowedFd<'_>, epoch: Option<u32>) -> InForce {
+    let read = || -> Option<InForce> {
+        let (_, map) = store::slot(policy).ok()??;
+        let first = store::read_pages(map.as_fd(), 0, 1).ok()?;
+        let pages = Header::read(&first).ok()?.pages;
+        let image = store::read_all(map.as_fd(), pages).ok()?;
+        Some(InForce {
+            epoch: epoch?,
+            sticky: image::sticky(&image).ok()?,
+        })
+    };
+    read().unwrap_or_default()
 }
 
 /// Writes the control map's value.

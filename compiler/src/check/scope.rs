@@ -21,9 +21,6 @@ impl Checker<'_> {
 
     pub(super) fn scope(&mut self, scope: &ast::Scope, number: usize) {
         let name = &scope.name;
-        if let Some(inherit) = &scope.inherit {
-            self.not_enforceable("`inherit`", inherit.span);
-        }
         let first = self
             .hir
             .modules

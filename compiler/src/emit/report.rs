@@ -2,12 +2,12 @@
 
 use lsmpc_abi::catalogue;
 use lsmpc_engine::report::{
-    FORMAT, OutcomeReport, Report, RuleReport, SourceReport, Verdict as ReportVerdict,
+    FORMAT, OutcomeReport, Report, RuleReport, SourceReport, StickyReport, Verdict as ReportVerdict,
 };
 
 use crate::event::Verdict;
-use crate::ir::{Ir, RuleId, RuleKind};
-use crate::lower::{LowerOptions, Outcome, Tables};
+use crate::ir::{Ir, RuleId, RuleKind, Sticky, Test};
+use crate::lower::{LowerOptions, Outcome, Tables, notation};
 
 /// The report of an image whose outcomes are `outcomes`, by number.
 pub(super) fn build(
@@ -25,6 +25,7 @@ pub(super) fn build(
             .map(|hook| hook.hook.name().to_owned())
             .collect(),
         scopes: ir.scopes.clone(),
+        sticky: ir.sticky.iter().map(|sticky| stuck(ir, sticky)).collect(),
         rules: ir
             .rules
             .iter()
@@ -84,5 +85,22 @@ fn kind(kind: RuleKind) -> &'static str {
         RuleKind::Allow => "allow",
         RuleKind::Audit => "audit",
         RuleKind::Default => "default",
+    }
+}
+
+fn stuck(ir: &Ir, sticky: &Sticky) -> StickyReport {
+    match sticky {
+        Sticky::Scope { scope, .. } => {
+            let name = ir.scopes.get(*scope as usize);
+            StickyReport::Scope(name.cloned().unwrap_or_default())
+        }
+        Sticky::Ancestor { program } => {
+            let predicate = ir.predicates.get(program.0 as usize);
+            let globs = match predicate.map(|predicate| &predicate.test) {
+                Some(Test::Globs(globs)) => globs.iter().map(notation::glob).collect(),
+                _ => Vec::new(),
+            };
+            StickyReport::Ancestor(globs)
+        }
     }
 }

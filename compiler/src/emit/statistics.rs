@@ -21,6 +21,7 @@ pub(super) fn collect(ir: &Ir, tables: &Tables, written: &Written, sizes: &Sizes
     Stats {
         rules: ir.rules.len(),
         scopes: ir.scopes.len(),
+        sticky: ir.sticky.len(),
         hooks: tables
             .hooks
             .iter()
@@ -31,6 +32,7 @@ pub(super) fn collect(ir: &Ir, tables: &Tables, written: &Written, sizes: &Sizes
                 outcomes: hook.survey.outcomes,
                 fields: FieldId::ALL
                     .iter()
+                    .chain([&FieldId::Sticky])
                     .filter(|field| hook.survey.needs >> (**field as u8) & 1 == 1)
                     .map(|field| FieldStats {
                         field: field.name(),

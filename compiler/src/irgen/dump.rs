@@ -4,7 +4,7 @@
 
 use core::fmt::Write as _;
 
-use crate::ir::{Cond, Ir, ModuleIr, PredicateId, RuleId, Test};
+use crate::ir::{Cond, Ir, ModuleIr, PredicateId, RuleId, Sticky, Test};
 
 impl Ir {
     /// The policy as text, for tests and for finding out what was made of it.
@@ -30,6 +30,7 @@ impl Ir {
                     )
                 ),
                 Test::HasAll(mask) => format!("has {mask:#x}"),
+                Test::Sticky(number) => format!("has s{number}"),
                 Test::HasAny(masks) => format!(
                     "has any {}",
                     list(masks.iter().map(|mask| format!("{mask:#x}")))
@@ -37,6 +38,20 @@ impl Ir {
             };
             // Writing to a string does not fail.
             let _ = writeln!(out, "p{number}: {} {asked}", predicate.field.name());
+        }
+        for (number, sticky) in self.sticky.iter().enumerate() {
+            let _ = match sticky {
+                Sticky::Scope { scope, when, until } => writeln!(
+                    out,
+                    "s{number}: scope {} when {} until {}",
+                    self.scope_name(Some(*scope)),
+                    cond(when),
+                    cond(until)
+                ),
+                Sticky::Ancestor { program } => {
+                    writeln!(out, "s{number}: ancestor p{}", program.0)
+                }
+            };
         }
         for hook in &self.hooks {
             let _ = writeln!(out, "{} exempt {}", hook.hook.name(), cond(&hook.exempt));
@@ -54,14 +69,17 @@ impl Ir {
         info.map_or("?", |info| info.id.as_str())
     }
 
+    fn scope_name(&self, scope: Option<u32>) -> &str {
+        scope
+            .and_then(|scope| self.scopes.get(usize::try_from(scope).ok()?))
+            .map_or("", String::as_str)
+    }
+
     fn module(&self, out: &mut String, module: &ModuleIr) {
-        let scope = module
-            .scope
-            .and_then(|scope| self.scopes.get(usize::try_from(scope).ok()?));
         let _ = writeln!(
             out,
             "  module {:?} holds {} on_error {:?}",
-            scope.map_or("", String::as_str),
+            self.scope_name(module.scope),
             cond(&module.holds),
             module.on_error
         );

@@ -20,12 +20,12 @@ use super::formula::{ExprId, FALSE, Formulas, TRUE, UNKNOWN, VarId};
 use super::node::{Node, Nodes, Ref};
 use super::options::Limits;
 use super::outcome::Outcomes;
-use super::residual::{Model, Residual};
+use super::residual::{Decision, Residual};
 use super::variable::{Order, TestForm, TestId, Variables, is_cached};
 
-/// Everything that building one hook's diagram needs.
-pub(crate) struct Builder<'a, 'ir> {
-    pub(crate) model: &'a Model<'ir>,
+/// Everything that building one diagram needs.
+pub(crate) struct Builder<'a, D> {
+    pub(crate) model: &'a D,
     pub(crate) formulas: &'a mut Formulas,
     pub(crate) variables: &'a Variables,
     pub(crate) order: &'a Order,
@@ -84,7 +84,7 @@ struct Open {
     expr: ExprId,
 }
 
-impl Builder<'_, '_> {
+impl<D: Decision> Builder<'_, D> {
     /// The diagram of a residual.
     pub(crate) fn build(&mut self, residual: Residual) -> Result<Ref, LowerError> {
         self.residual(residual, None, 0)
@@ -98,10 +98,7 @@ impl Builder<'_, '_> {
             .filter_map(|(item, count)| Some((count, std::cmp::Reverse(self.model.rule(*item)?))))
             .max()
             .map(|(_, rule)| rule.0);
-        LowerError::TooComplex {
-            hook: self.model.hook().hook,
-            rule,
-        }
+        self.model.too_complex(rule)
     }
 
     fn spend(&mut self, work: usize) -> Result<(), LowerError> {
@@ -130,8 +127,7 @@ impl Builder<'_, '_> {
             .iter()
             .fold(0, |ranks, (_, expr)| ranks | self.formulas.ranks(*expr));
         if ranks == 0 {
-            let outcome = self.outcomes.intern(self.model.outcome(&residual));
-            return Ok(Ref::outcome(outcome));
+            return Ok(Ref::outcome(self.model.outcome(&residual, self.outcomes)));
         }
         let rank = ranks.trailing_zeros();
         let known = known.filter(|known| *known == rank);
@@ -241,9 +237,14 @@ impl Builder<'_, '_> {
                 Some(if implied { TRUE } else { FALSE })
             }
         };
-        let unset = self.follow(place, true, &decided(false))?;
-        let set = self.follow(place, true, &decided(true))?;
-        let (none, unknown) = if known.is_some() {
+        // What sticks is known or not bit by bit.
+        let sticks = place.field == FieldId::Sticky;
+        let unset = self.follow(place, !sticks, &decided(false))?;
+        let set = self.follow(place, !sticks, &decided(true))?;
+        let (none, unknown) = if sticks {
+            let this = |other: VarId| (other == var).then_some(UNKNOWN);
+            (unset, self.follow(place, false, &this)?)
+        } else if known.is_some() {
             // An earlier node has found a value.
             (unset, unset)
         } else {
@@ -427,7 +428,7 @@ struct Base {
 }
 
 impl Base {
-    fn new(builder: &mut Builder<'_, '_>, place: &Place<'_>) -> Self {
+    fn new<D: Decision>(builder: &mut Builder<'_, D>, place: &Place<'_>) -> Self {
         let variables = builder.variables;
         let value = |var: VarId| {
             let (_, test) = variables.get(var)?;

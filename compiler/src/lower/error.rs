@@ -9,10 +9,10 @@ use crate::ir::RuleId;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LowerError {
     /// The conditions of a hook combine in too many ways.
-    #[error("the conditions on {} combine in too many ways", hook.name())]
+    #[error("the conditions on {} combine in too many ways", hook.map_or("what sticks to tasks", HookId::name))]
     TooComplex {
-        /// The hook.
-        hook: HookId,
+        /// The hook; none: what sticks to tasks.
+        hook: Option<HookId>,
         /// The rule that adds most to it.
         rule: Option<RuleId>,
     },

@@ -3,7 +3,7 @@
 //! Owns the verdict of modules and of the policy, records, and which rules are
 //! listed (LANGUAGE §5, §8). It must not know how truth values came about.
 
-use lsmpc_abi::image::{OUTCOME_KILL, OUTCOME_RECORD, OUTCOME_UNKNOWN};
+use lsmpc_abi::image::{Masks, OUTCOME_KILL, OUTCOME_RECORD, OUTCOME_UNKNOWN};
 use rustc_hash::FxHashMap;
 
 use crate::event::Verdict;
@@ -12,9 +12,19 @@ use crate::ir::{DefaultIr, EffectIr, ModuleIr, OnErrorIr, RuleId};
 /// `EPERM`
 const EPERM: u16 = 1;
 
-/// Number of an outcome.
+/// Number of an outcome, of an event's or of the subject's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct OutcomeId(pub(crate) u32);
+
+impl OutcomeId {
+    /// Set in the number of an outcome of the subject's.
+    const SUBJECT: u32 = 1 << 30;
+
+    /// The number of the masks, if it is the subject's.
+    pub(crate) fn masks(self) -> Option<u32> {
+        (self.0 & Self::SUBJECT != 0).then_some(self.0 & !Self::SUBJECT)
+    }
+}
 
 /// What happens to an event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,6 +67,8 @@ impl Outcome {
 pub(crate) struct Outcomes {
     list: Vec<Outcome>,
     ids: FxHashMap<Outcome, OutcomeId>,
+    masks: Vec<Masks>,
+    mask_ids: FxHashMap<Masks, OutcomeId>,
 }
 
 impl Default for Outcomes {
@@ -64,6 +76,8 @@ impl Default for Outcomes {
         let mut outcomes = Self {
             list: Vec::new(),
             ids: FxHashMap::default(),
+            masks: Vec::new(),
+            mask_ids: FxHashMap::default(),
         };
         outcomes.intern(Outcome::allow());
         outcomes
@@ -71,6 +85,22 @@ impl Default for Outcomes {
 }
 
 impl Outcomes {
+    /// The number of an outcome of the subject's.
+    pub(crate) fn intern_masks(&mut self, masks: Masks) -> OutcomeId {
+        let fresh = u32::try_from(self.masks.len()).unwrap_or(u32::MAX);
+        let fresh = OutcomeId(fresh | OutcomeId::SUBJECT);
+        let id = *self.mask_ids.entry(masks).or_insert(fresh);
+        if id == fresh {
+            self.masks.push(masks);
+        }
+        id
+    }
+
+    /// The subject's outcomes.
+    pub(crate) fn masks(&self) -> &[Masks] {
+        &self.masks
+    }
+
     /// The number of an outcome.
     pub(crate) fn intern(&mut self, outcome: Outcome) -> OutcomeId {
         if let Some(id) = self.ids.get(&outcome) {

@@ -1,4 +1,4 @@
-//! What is left to decide of a hook, at some point of its diagram.
+//! What is left to decide, at some point of a diagram; and of a hook in particular.
 //!
 //! Owns the numbering of a hook's statements as items, residuals (the items that
 //! are not false, each with what is left of its condition) and their normal
@@ -7,7 +7,7 @@
 
 use super::error::LowerError;
 use super::formula::{ExprId, FALSE, Formulas, TRUE, UNKNOWN};
-use super::outcome::{ModuleFacts, Outcome, Verdicts};
+use super::outcome::{ModuleFacts, Outcome, OutcomeId, Outcomes, Verdicts};
 use super::variable::Translator;
 use crate::ir::{DefaultIr, EffectIr, HookIr, ModuleIr, RuleId};
 
@@ -24,6 +24,21 @@ const FIRST_RULE: u32 = 5;
 
 /// Items that are not false, sorted.
 pub(crate) type Residual = Vec<(u32, ExprId)>;
+
+/// What a diagram decides.
+pub(crate) trait Decision {
+    /// The rule that an item stands for.
+    fn rule(&self, item: u32) -> Option<RuleId>;
+
+    /// Says that there are too many ways, of which `rule` makes most.
+    fn too_complex(&self, rule: Option<RuleId>) -> LowerError;
+
+    /// Drops what cannot change the outcome any more.
+    fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual;
+
+    /// The outcome of a residual without open conditions.
+    fn outcome(&self, residual: &[(u32, ExprId)], outcomes: &mut Outcomes) -> OutcomeId;
+}
 
 /// A hook with its statements numbered.
 #[derive(Debug)]
@@ -61,13 +76,19 @@ impl<'ir> Model<'ir> {
         Ok((model, residual))
     }
 
-    /// The hook.
-    pub(crate) fn hook(&self) -> &'ir HookIr {
+    /// Each module with its first item and one past its last.
+    fn modules(&self) -> impl Iterator<Item = (&'ir ModuleIr, u32, u32)> {
         self.hook
+            .modules
+            .iter()
+            .zip(&self.firsts)
+            .zip(self.firsts.iter().skip(1))
+            .map(|((module, first), end)| (module, *first, *end))
     }
+}
 
-    /// The rule that an item stands for.
-    pub(crate) fn rule(&self, item: u32) -> Option<RuleId> {
+impl Decision for Model<'_> {
+    fn rule(&self, item: u32) -> Option<RuleId> {
         let module = self
             .firsts
             .partition_point(|first| *first <= item)
@@ -78,18 +99,14 @@ impl<'ir> Model<'ir> {
         rules.get(index).map(|rule| rule.rule)
     }
 
-    /// Each module with its first item and one past its last.
-    fn modules(&self) -> impl Iterator<Item = (&'ir ModuleIr, u32, u32)> {
-        self.hook
-            .modules
-            .iter()
-            .zip(&self.firsts)
-            .zip(self.firsts.iter().skip(1))
-            .map(|((module, first), end)| (module, *first, *end))
+    fn too_complex(&self, rule: Option<RuleId>) -> LowerError {
+        LowerError::TooComplex {
+            hook: Some(self.hook.hook),
+            rule,
+        }
     }
 
-    /// Drops what cannot change the outcome any more.
-    pub(crate) fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual {
+    fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual {
         let mut rest = residual.as_slice();
         let mut result = Vec::with_capacity(rest.len());
         if let Some(((EXEMPT, expr), after)) = rest.split_first() {
@@ -111,12 +128,11 @@ impl<'ir> Model<'ir> {
         result
     }
 
-    /// The outcome of a residual without open conditions.
-    pub(crate) fn outcome(&self, residual: &[(u32, ExprId)]) -> Outcome {
+    fn outcome(&self, residual: &[(u32, ExprId)], outcomes: &mut Outcomes) -> OutcomeId {
         let mut rest = residual;
         if let Some(((EXEMPT, expr), after)) = rest.split_first() {
             if *expr == TRUE {
-                return Outcome::allow();
+                return outcomes.intern(Outcome::allow());
             }
             rest = after;
         }
@@ -144,7 +160,7 @@ impl<'ir> Model<'ir> {
             }
             verdicts.module(module, &facts);
         }
-        verdicts.finish()
+        outcomes.intern(verdicts.finish())
     }
 }
 

@@ -9,6 +9,8 @@ pub struct Stats {
     pub rules: usize,
     /// Scopes.
     pub scopes: usize,
+    /// Bits that stick to tasks: inherited scopes and tests of `ancestor.exe`.
+    pub sticky: usize,
     /// By hook.
     pub hooks: Vec<HookStats>,
     /// Nodes of all hooks.

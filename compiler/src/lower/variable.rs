@@ -108,6 +108,7 @@ fn cost(field: FieldId) -> u32 {
         FieldId::Exe => 0,
         FieldId::ParentExe => 1,
         FieldId::TargetExe => 2,
+        FieldId::Sticky => 3,
         FieldId::Comm => 5,
         FieldId::ParentComm => 6,
         FieldId::Cgroup => 20,
@@ -127,6 +128,7 @@ fn cost(field: FieldId) -> u32 {
 impl Order {
     fn by_key(key: impl Fn(FieldId) -> u32) -> Self {
         let mut fields = FieldId::ALL.to_vec();
+        fields.push(FieldId::Sticky);
         // Stable: fields of equal cost stay in the order of their numbers.
         fields.sort_by_key(|field| key(*field));
         let ranks = fields.iter().copied().zip(0..).collect();
@@ -213,6 +215,7 @@ impl Variables {
             Test::Ranges(ranges) => TestForm::Ranges(joined(ranges.clone()).into()),
             Test::Blocks(blocks) => TestForm::Blocks(joined(blocks.clone()).into()),
             Test::HasAll(mask) => TestForm::All(*mask),
+            Test::Sticky(bit) => TestForm::All(1_u64.checked_shl(*bit)?),
             Test::HasAny(_) => return None,
         };
         let test = self.test(form);
@@ -328,7 +331,7 @@ impl<'a> Translator<'a> {
                         Test::Globs(_) => 0,
                         Test::Ranges(_) => 1,
                         Test::Blocks(_) => 2,
-                        Test::HasAll(_) | Test::HasAny(_) => 3,
+                        Test::HasAll(_) | Test::HasAny(_) | Test::Sticky(_) => 3,
                     };
                     match self.variables.predicate(*id, test) {
                         Some(test) if group < 3 => {
@@ -361,7 +364,10 @@ impl<'a> Translator<'a> {
             .predicates
             .get(id.0 as usize)
             .ok_or(LowerError::Internal("a predicate that does not exist"))?;
+        let is_sticky = predicate.field == FieldId::Sticky;
         let fits = match (&predicate.test, kind(predicate.field)) {
+            (Test::Sticky(_), _) => is_sticky,
+            _ if is_sticky => false,
             (Test::Globs(_), kind) => matches!(kind, Kind::Path | Kind::Name),
             (Test::Blocks(_), kind) => kind == Kind::Wide,
             (Test::Ranges(_) | Test::HasAll(_) | Test::HasAny(_), kind) => kind == Kind::Scalar,

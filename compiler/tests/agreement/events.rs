@@ -50,6 +50,12 @@ fn named(field: FieldId) -> Vec<u64> {
 
 fn value(field: FieldId) -> BoxedStrategy<FieldValue> {
     let known = match catalogue::field(field).ty {
+        FieldType::Path if field == FieldId::AncestorExe => {
+            let program = prop_oneof![8 => path().prop_map(Some), 1 => Just(None)];
+            prop::collection::vec(program, 0..4)
+                .prop_map(Value::List)
+                .boxed()
+        }
         FieldType::Path => path().prop_map(Value::Bytes).boxed(),
         FieldType::Name => name().prop_map(Value::Bytes).boxed(),
         FieldType::Address => address().prop_map(Value::Address).boxed(),
@@ -76,17 +82,20 @@ fn value(field: FieldId) -> BoxedStrategy<FieldValue> {
     .boxed()
 }
 
-/// An event of a hook that gives these fields values.
-pub(crate) fn event(hook: HookId, asked: &[FieldId]) -> BoxedStrategy<Event> {
+/// An event of a hook that gives these fields values, of a task that some of these
+/// scopes stick to.
+pub(crate) fn event(hook: HookId, asked: &[FieldId], inherited: &[String]) -> BoxedStrategy<Event> {
     let values: Vec<_> = fields(hook)
         .into_iter()
         .filter(|field| asked.contains(field))
         .map(|field| (Just(field), value(field)))
         .collect();
-    values
-        .prop_map(move |values| {
+    let inherited = prop::sample::subsequence(inherited.to_vec(), 0..=inherited.len());
+    (values, inherited)
+        .prop_map(move |(values, inherited)| {
             let mut event = Event::new(hook);
             event.values.extend(values);
+            event.inherited = inherited;
             event
         })
         .boxed()

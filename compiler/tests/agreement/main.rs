@@ -67,7 +67,7 @@ fn case() -> impl Strategy<Value = (Ir, Vec<Event>)> {
         let event = proptest::strategy::Union::new(
             ir.hooks
                 .iter()
-                .map(|hook| events::event(hook.hook, &asked))
+                .map(|hook| events::event(hook.hook, &asked, &[]))
                 .collect::<Vec<_>>(),
         );
         (
@@ -132,11 +132,11 @@ fn analysis(text: &str) -> Analysis {
 }
 
 fn source_case() -> impl Strategy<Value = (String, Vec<Event>)> {
-    sources::policy().prop_flat_map(|(text, hooks, chosen)| {
+    sources::policy().prop_flat_map(|(text, hooks, chosen, inherited)| {
         let event = proptest::strategy::Union::new(
             hooks
                 .iter()
-                .map(|hook| events::event(*hook, &chosen))
+                .map(|hook| events::event(*hook, &chosen, &inherited))
                 .collect::<Vec<_>>(),
         );
         (
@@ -171,6 +171,11 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
             .evaluate(event)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(&given, &wanted, "on {}", event.to_json_line());
+        let given = tables
+            .subject(event)
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let wanted = naive::subject(&ir, event);
+        prop_assert_eq!(given, wanted, "subject of {}", event.to_json_line());
     }
     Ok(())
 }

@@ -3,9 +3,12 @@
 //! Shares nothing with lowering, nor with the evaluator over the typed form.
 
 use lsmpc_abi::field::FieldId;
+use lsmpc_abi::image::{Bits, Masks};
 use lsmpc_compiler::event::{Answer, Event, FieldValue, Value, Verdict};
 use lsmpc_compiler::glob::{Glob, Piece};
-use lsmpc_compiler::ir::{Cond, DefaultIr, EffectIr, Ir, ModuleIr, OnErrorIr, RuleId, Test};
+use lsmpc_compiler::ir::{
+    Cond, DefaultIr, EffectIr, Ir, ModuleIr, OnErrorIr, RuleId, Sticky, Test,
+};
 
 /// `None` is unknown.
 type Truth = Option<bool>;
@@ -35,12 +38,66 @@ fn cond(ir: &Ir, cond_: &Cond, event: &Event) -> Truth {
         Cond::Const(value) => Some(*value),
         Cond::Test(id) => {
             let predicate = &ir.predicates[id.0 as usize];
-            test(&predicate.test, predicate.field, event)
+            match predicate.test {
+                Test::Sticky(bit) => sticks(ir, &ir.sticky[bit as usize], event),
+                ref asked => test(asked, predicate.field, event),
+            }
         }
         Cond::Not(inner) => not(cond(ir, inner, event)),
         Cond::And(parts) => all(parts.iter().map(|part| cond(ir, part, event))),
         Cond::Or(parts) => not(all(parts.iter().map(|part| not(cond(ir, part, event))))),
     }
+}
+
+/// Whether something sticks to the event's subject.
+fn sticks(ir: &Ir, sticky: &Sticky, event: &Event) -> Truth {
+    match sticky {
+        Sticky::Scope { scope, .. } => Some(event.inherited.contains(&ir.scopes[*scope as usize])),
+        Sticky::Ancestor { program } => {
+            let asked = &ir.predicates[program.0 as usize].test;
+            let Test::Globs(globs) = asked else {
+                panic!("{asked:?}");
+            };
+            match event.get(FieldId::AncestorExe) {
+                FieldValue::None => Some(false),
+                FieldValue::Known(Value::List(list)) => not(all(list.iter().map(|one| {
+                    let path = one.as_ref()?;
+                    Some(!globs.iter().any(|glob| glob_is(glob, path)))
+                }))),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// What the subject's diagram has to say, if there is one.
+pub(crate) fn subject(ir: &Ir, event: &Event) -> Option<Masks> {
+    if ir.sticky.is_empty() {
+        return None;
+    }
+    let mut masks = Masks::default();
+    let put = |bits: &mut Bits, bit: usize, truth: Truth| match truth {
+        Some(true) => bits.set |= 1 << bit,
+        Some(false) => {}
+        None => bits.unknown |= 1 << bit,
+    };
+    for (bit, sticky) in ir.sticky.iter().enumerate() {
+        match sticky {
+            Sticky::Scope { when, until, .. } => {
+                let ended = cond(ir, until, event);
+                put(&mut masks.until, bit, ended);
+                // Does not matter where the scope ends for certain.
+                if ended != Some(true) {
+                    put(&mut masks.when, bit, cond(ir, when, event));
+                }
+            }
+            Sticky::Ancestor { program } => {
+                let passes = cond(ir, &Cond::Test(*program), event);
+                put(&mut masks.program, bit, passes);
+            }
+        }
+    }
+    Some(masks)
 }
 
 fn test(test: &Test, field: FieldId, event: &Event) -> Truth {

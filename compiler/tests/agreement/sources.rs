@@ -229,8 +229,8 @@ fn module(hooks: Vec<HookId>, chosen: Vec<FieldId>) -> BoxedStrategy<Vec<String>
         .boxed()
 }
 
-/// A policy's text and its hooks and fields.
-pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>)> {
+/// A policy's text, its hooks and fields, and its inherited scopes.
+pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>, Vec<String>)> {
     prop::sample::subsequence(hooks(), 1..3).prop_flat_map(|hooks| {
         let all: Vec<FieldId> = catalogue::fields()
             .iter()
@@ -253,6 +253,8 @@ pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldI
                     .collect();
                 let scope = (
                     cond(subject.clone(), false),
+                    any::<bool>(),
+                    prop::option::weighted(0.4, cond(subject.clone(), false)),
                     module(hooks.clone(), chosen.clone()),
                 );
                 (
@@ -279,15 +281,23 @@ pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldI
                     }
                 };
                 add(&mut text, outer, "");
-                for (number, (when, lines)) in scopes.into_iter().enumerate() {
-                    text.push_str(&format!("scope s{number} when {when} {{\n"));
+                let mut inherited = Vec::new();
+                for (number, (when, inherit, until, lines)) in scopes.into_iter().enumerate() {
+                    let until = until.map_or(String::new(), |until| format!(" until {until}"));
+                    let inherit = if inherit {
+                        inherited.push(format!("s{number}"));
+                        format!(" inherit{until}")
+                    } else {
+                        String::new()
+                    };
+                    text.push_str(&format!("scope s{number} when {when}{inherit} {{\n"));
                     add(&mut text, lines, "  ");
                     text.push_str("}\n");
                 }
                 if let Some(exempt) = exempt {
                     text.push_str(&format!("exempt when {exempt}\n"));
                 }
-                (text, hooks, chosen)
+                (text, hooks, chosen, inherited)
             })
     })
 }

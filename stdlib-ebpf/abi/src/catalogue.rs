@@ -125,6 +125,9 @@ pub struct HookInfo {
 /// What a field means.
 #[must_use]
 pub const fn field(id: FieldId) -> &'static FieldInfo {
+    if matches!(id, FieldId::Sticky) {
+        return &fields::STICKY;
+    }
     // Tests hold that the table is indexed by field number.
     &fields::FIELDS[id as usize]
 }
@@ -145,7 +148,7 @@ pub fn errno_hazard(hook: HookId, errno: u16) -> Option<&'static str> {
     (hook == HookId::TaskKill && errno == ESRCH).then_some("the kernel would try again without end")
 }
 
-/// All fields, in the order of their numbers.
+/// All fields of the language, in the order of their numbers.
 #[must_use]
 pub const fn fields() -> &'static [FieldInfo] {
     fields::FIELDS

@@ -6,6 +6,8 @@
 /// mask an index with `FIELD_SLOTS - 1`.
 pub const FIELD_SLOTS: usize = 128;
 
+const STICKY: u8 = 127;
+
 macro_rules! fields {
     ($($number:literal $variant:ident $name:literal,)*) => {
         /// A field of an event, of its subject or its object.
@@ -13,22 +15,30 @@ macro_rules! fields {
         #[repr(u8)]
         pub enum FieldId {
             $(#[doc = concat!("`", $name, "`")] $variant = $number,)*
+            /// What sticks to the subject: inherited scopes and facts about its
+            /// ancestors, a bit each ([`crate::state::Sticky`]). No field of the
+            /// language.
+            Sticky = STICKY,
         }
 
         impl FieldId {
-            /// Every field, in the order of their numbers.
+            /// Every field of the language, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The language's name of the field.
             #[must_use]
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
+                match self { $(Self::$variant => $name,)* Self::Sticky => "sticky bits" }
             }
 
             /// The field of that number.
             #[must_use]
             pub const fn from_number(number: u8) -> Option<Self> {
-                match number { $($number => Some(Self::$variant),)* _ => None }
+                match number {
+                    $($number => Some(Self::$variant),)*
+                    STICKY => Some(Self::Sticky),
+                    _ => None,
+                }
             }
         }
     };
@@ -113,6 +123,6 @@ impl FieldId {
     /// in every hook.
     #[must_use]
     pub const fn is_subject(self) -> bool {
-        (self as u8) <= (Self::ParentComm as u8)
+        (self as u8) <= (Self::ParentComm as u8) || matches!(self, Self::Sticky)
     }
 }

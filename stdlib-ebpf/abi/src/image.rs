@@ -37,7 +37,9 @@
 //! | 56 | u32 offset of the report, u32 its length in bytes (JSON, see the compiler) |
 //! | 64 | [u8; 32] SHA-256 of the image with epoch and this field zero |
 //! | 96 | u32 end of the tables (first page of the report × PAGE_SIZE): nothing that an event reads lies at or beyond it |
-//! | 100.. | reserved, 0 |
+//! | 100 | u32 ref where the subject's diagram starts (0: nothing sticks to tasks) |
+//! | 104 | u32 offset of the [`Masks`], u32 their number |
+//! | 112.. | reserved, 0 |
 //! | 128 | [`HookEntry`]; [`crate::hook::HOOK_SLOTS`] |
 //!
 //! # Nodes (16-byte aligned)
@@ -50,7 +52,8 @@
 //!   are edges (from = this node's offset, key = class, see below).
 //! - [`NODE_BITS`]: u64 mask at +16, u64 want at +24, then four u32 refs at +32:
 //!   none, unknown, false, true. True when `value & mask == want`. No
-//!   classifier.
+//!   classifier. A value's bits may be unknown one by one: if one of the mask's
+//!   is, the ref is that of unknown.
 //!
 //! A node on `exe`, `parent.exe` or `target.exe` has classifier 0: the class is
 //! the one cached in that task's state, made by the header's exe classifier,
@@ -116,6 +119,14 @@
 //! [`OUTCOME_UNKNOWN`]; `rate` numbers the rate-limit bucket. Outcome 0 is
 //! always "allow, silent", so that its ref needs no read. Which rules an outcome
 //! reports is in the report.
+//!
+//! # What sticks to tasks
+//!
+//! Up to [`STICKY_BITS`] bits stick to a task: one for each inherited scope, one for
+//! each test of `ancestor.exe`. The hooks' diagrams ask for them as the field
+//! [`Sticky`](crate::field::FieldId::Sticky). What they become when the task forks or
+//! executes a program is told by one more diagram, the subject's, which looks at
+//! nothing but fields of the subject; its terminal refs are numbers of [`Masks`].
 
 use crate::hook::HOOK_SLOTS;
 
@@ -154,6 +165,12 @@ pub const H_REPORT_LEN: usize = 60;
 pub const H_DIGEST: usize = 64;
 /// Offset of the end of the tables.
 pub const H_TABLES_END: usize = 96;
+/// Offset of the ref where the subject's diagram starts.
+pub const H_SUBJECT: usize = 100;
+/// Offset of the masks' offset.
+pub const H_MASKS: usize = 104;
+/// Offset of the number of masks.
+pub const H_MASK_COUNT: usize = 108;
 /// Offset of the hook entries.
 pub const H_HOOKS: usize = 128;
 
@@ -234,12 +251,42 @@ pub const OUTCOME_KILL: u32 = 1;
 pub const OUTCOME_RECORD: u32 = 2;
 /// `on_error` decided in some module, or an unknown mattered.
 pub const OUTCOME_UNKNOWN: u32 = 4;
+/// Most bits that stick to a task.
+pub const STICKY_BITS: u32 = 64;
+
+/// Bits each of which is set, not set, or not known to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct Bits {
+    /// Those that are set.
+    pub set: u64,
+    /// Those of which it is not known; none of them is in `set`.
+    pub unknown: u64,
+}
+
+/// What an outcome of the subject's diagram says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct Masks {
+    /// Scopes whose own conditions hold.
+    pub when: Bits,
+    /// Scopes that an exec of this subject ends.
+    pub until: Bits,
+    /// Tests of `ancestor.exe` that the subject's program passes: true for its
+    /// children.
+    pub program: Bits,
+}
+
+/// Bytes of [`Masks`] (16-byte aligned).
+pub const MASKS_SIZE: u32 = 48;
+
 /// Outcome 0: allow, silent.
 pub const OUTCOME_ALLOW: u32 = 0;
 
 const _: () = assert!(H_HOOKS + HOOK_SLOTS * HOOK_ENTRY_SIZE <= PAGE_SIZE);
 const _: () = assert!(core::mem::size_of::<HookEntry>() == HOOK_ENTRY_SIZE);
 const _: () = assert!(1 << PAGE_SHIFT == PAGE_SIZE);
+const _: () = assert!(core::mem::size_of::<Masks>() == MASKS_SIZE as usize);
 
 const HASH_MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 

@@ -62,6 +62,7 @@ macro_rules! kernel_offsets {
             OFF_TASK_CRED "task_struct" ["cred"],
             OFF_TASK_REAL_CRED "task_struct" ["real_cred"],
             OFF_TASK_REAL_PARENT "task_struct" ["real_parent"],
+            OFF_TASK_GROUP_LEADER "task_struct" ["group_leader"],
             OFF_TASK_COMM "task_struct" ["comm"],
             OFF_TASK_TGID "task_struct" ["tgid"],
             OFF_TASK_LOGINUID "task_struct" ["loginuid"],

@@ -11,6 +11,8 @@ pub const TASK: &str = "TASK";
 pub const TASK_LONG: [&str; LONG_PARTS] = ["TASK_LONG_0", "TASK_LONG_1", "TASK_LONG_2"];
 /// The same, for the parent's path.
 pub const PARENT_LONG: [&str; LONG_PARTS] = ["PARENT_LONG_0", "PARENT_LONG_1", "PARENT_LONG_2"];
+/// Task storage of [`crate::state::Seeds`].
+pub const SEEDS: &str = "SEEDS";
 /// ARRAY of scratch slots: set its entries to the number of possible CPUs times
 /// [`SLOTS_PER_CPU`].
 pub const SCRATCH: &str = "SCRATCH";
@@ -34,6 +36,7 @@ pub const ALL: &[&str] = &[
     PARENT_LONG[0],
     PARENT_LONG[1],
     PARENT_LONG[2],
+    SEEDS,
     SCRATCH,
     RECORDS,
     EVENTS,

@@ -1,5 +1,7 @@
 //! What the programs keep in the kernel beside the image: per-task state.
 
+use crate::image::Bits;
+
 /// Longest program path kept inside [`TaskState`]; longer ones are kept in
 /// [`LONG_PARTS`] parts, each in a map of its own.
 pub const INLINE_EXE: usize = 232;
@@ -43,6 +45,44 @@ pub struct TaskState {
     pub parent: ExePath,
     /// The parent's name at fork, NUL-padded.
     pub parent_comm: [u8; 16],
+    /// What sticks to the task.
+    pub sticky: Sticky,
+}
+
+/// The bits that stick to a task under one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Sticky {
+    /// The image's epoch; 0: the bits are no image's. Written last.
+    pub epoch: u32,
+    /// Reserved, 0.
+    pub reserved: u32,
+    /// The bits.
+    pub bits: Bits,
+}
+
+/// Value of the task-storage map `SEEDS`: what shall stick to a task that was there
+/// before an image was. Written by the runtime before it puts the image in force,
+/// and by a parent that has them for its child; taken over by the task itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Seeds {
+    /// For the image in force, which the task may not have seen yet, and for the
+    /// next, in any order.
+    pub of: [Seed; 2],
+}
+
+/// What shall stick to a task under one image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(C)]
+pub struct Seed {
+    /// The bits, and the image's epoch; 0: this says nothing.
+    pub sticky: Sticky,
+    /// What the task's program adds to its children's.
+    pub program: Bits,
+    /// The first word of [`TaskState::exe`] when this was made, 0 if there was none:
+    /// by it an exec since then is noticed.
+    pub exe: u64,
 }
 
 /// Value of the task-storage maps of long paths: a part of one, present only where
@@ -54,7 +94,7 @@ pub struct LongPart {
 }
 
 const _: () = assert!(LONG_PARTS * LONG_PART >= crate::PATH_MAX_BYTES);
-const _: () = assert!(core::mem::size_of::<TaskState>() == 32 + 2 * (8 + INLINE_EXE));
+const _: () = assert!(core::mem::size_of::<TaskState>() == 56 + 2 * (8 + INLINE_EXE));
 
 /// Counters, one u64 each, in the per-CPU array `COUNTERS`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

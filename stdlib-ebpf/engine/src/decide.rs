@@ -1,9 +1,10 @@
 //! From an event to the number of its outcome.
 
 use lsmpc_abi::{
-    CLASS_UNKNOWN,
+    CLASS_UNKNOWN, Presence,
+    field::FieldId,
     image::{
-        H_EPOCH, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, HOOK_ENTRY_SIZE, MAX_STEPS, NODE_BITS,
+        Bits, H_EPOCH, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, HOOK_ENTRY_SIZE, MAX_STEPS, NODE_BITS,
         OUTCOME_ALLOW, OUTCOME_SIZE, REF_TERMINAL, is_terminal,
     },
 };
@@ -37,6 +38,16 @@ pub trait Source {
 
     /// Takes the class that such a field has turned out to have.
     fn keep_class(&mut self, field: u8, class: u32);
+
+    /// Takes the number of the outcome that the evaluation has come to; where it
+    /// shall go on instead, if it was another diagram's than the event's.
+    ///
+    /// # Errors
+    /// A [`Fault`], if the image is invalid.
+    #[inline(always)]
+    fn settled<M: Memory>(&mut self, _memory: &M, _number: u32) -> Result<Option<u32>, Fault> {
+        Ok(None)
+    }
 }
 
 /// What shall happen to an event.
@@ -96,8 +107,16 @@ pub fn decide_from<M: Memory, S: Source>(
     start: u32,
     source: &mut S,
 ) -> Result<u32, Fault> {
+    let mut start = start;
     if is_terminal(start) {
-        return Ok(start & !REF_TERMINAL);
+        let number = start & !REF_TERMINAL;
+        let Some(other) = source.settled(memory, number)? else {
+            return Ok(number);
+        };
+        if is_terminal(other) {
+            return Ok(other & !REF_TERMINAL);
+        }
+        start = other;
     }
     let mut machine = Machine::new(memory, source);
     machine.begin(start)?;
@@ -112,8 +131,9 @@ pub fn decide_from<M: Memory, S: Source>(
     Ok(work.reference & !REF_TERMINAL)
 }
 
-/// Follows nodes as long as `cached` knows the classes that they ask for, two at
-/// most: the subject's. The ref where that ends.
+/// Follows nodes as long as what they ask for is at hand: two at most by the
+/// subject's classes that `cached` knows, then two by what sticks to it. The ref
+/// where that ends.
 ///
 /// # Errors
 /// A [`Fault`], if the image is invalid.
@@ -122,6 +142,7 @@ pub fn gate<M: Memory>(
     memory: &M,
     start: u32,
     mut cached: impl FnMut(u8) -> Option<u32>,
+    mut sticky: impl FnMut() -> Option<Bits>,
 ) -> Result<u32, Fault> {
     let mut reference = start;
     let mut node = 0;
@@ -137,6 +158,23 @@ pub fn gate<M: Memory>(
             break;
         };
         reference = node::follow(memory, reference, at.kind, at.argument, class)?;
+        node += 1;
+    }
+    let mut node = 0;
+    while node < 2 {
+        if is_terminal(reference) {
+            break;
+        }
+        let at = Node::read(memory, reference)?;
+        if at.kind != NODE_BITS || at.field != FieldId::Sticky as u8 {
+            break;
+        }
+        let Some(bits) = sticky() else {
+            break;
+        };
+        let (mask, want) = node::bits_test(memory, reference)?;
+        let answer = node::answer(Presence::Known as u32, bits, mask, want);
+        reference = node::bits_ref(memory, reference, answer)?;
         node += 1;
     }
     Ok(reference)

@@ -2,7 +2,11 @@
 
 use std::{boxed::Box, collections::BTreeMap, vec::Vec};
 
-use lsmpc_abi::{Presence, field::FieldId, image::PAGE_SIZE};
+use lsmpc_abi::{
+    Presence,
+    field::FieldId,
+    image::{Bits, PAGE_SIZE},
+};
 
 use crate::{Fault, Memory, Source, Work, machine::Machine};
 
@@ -30,6 +34,8 @@ pub enum Value {
     Unknown,
     /// Integer, enumeration, flags, bool.
     Scalar(u64),
+    /// Flags, of which some may not be known.
+    Bits(Bits),
     /// Address; an IPv4 address is the IPv4-mapped one.
     Wide(u128),
     /// Path or name. Longer than a path can be: unknown.
@@ -82,6 +88,7 @@ impl Source for Event {
         match *self.numbered(field) {
             Value::None => self.work.set_presence(Presence::None),
             Value::Scalar(value) => self.work.set_scalar(value),
+            Value::Bits(bits) => self.work.set_bits(bits),
             Value::Wide(value) => self.work.set_wide((value >> 64) as u64, value as u64),
             Value::Unknown | Value::Text(_) => self.work.set_presence(Presence::Unknown),
         }

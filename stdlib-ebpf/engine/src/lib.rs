@@ -48,6 +48,7 @@ mod node;
 pub mod repeat;
 #[cfg(feature = "host")]
 pub mod report;
+pub mod sticky;
 mod text;
 mod work;
 

@@ -10,8 +10,9 @@
 use lsmpc_abi::{
     Presence,
     image::{
-        CLASSIFIER_NAME, CLASSIFIER_PATH, CLASSIFIER_U64, CLASSIFIER_U128, H_EDGE_MASK, H_EDGES,
-        H_EXE_CLASSIFIER, H_SEED, MAX_BOUNDARIES, MAX_STEPS, NODE_BITS, is_terminal,
+        Bits, CLASSIFIER_NAME, CLASSIFIER_PATH, CLASSIFIER_U64, CLASSIFIER_U128, H_EDGE_MASK,
+        H_EDGES, H_EXE_CLASSIFIER, H_SEED, MAX_BOUNDARIES, MAX_STEPS, NODE_BITS, REF_TERMINAL,
+        is_terminal,
     },
 };
 
@@ -84,16 +85,13 @@ impl<'m, M: Memory, S: Source> Machine<'m, M, S> {
             let (mask, want) = node::bits_test(memory, reference)?;
             self.source.value(node.field);
             let work = self.source.work();
-            let answer = if work.presence == Presence::None as u32 {
-                0
-            } else if work.presence == Presence::Known as u32 {
-                2 + u32::from(work.low & mask == want)
-            } else {
-                1
+            let bits = Bits {
+                set: work.low,
+                unknown: work.high,
             };
+            let answer = node::answer(work.presence, bits, mask, want);
             let next = node::bits_ref(memory, reference, answer)?;
-            work.reference = next;
-            return Ok(!is_terminal(next));
+            return self.enter(next);
         }
         let mut classifier = node.classifier;
         if classifier == 0 {
@@ -189,6 +187,19 @@ impl<'m, M: Memory, S: Source> Machine<'m, M, S> {
         }
         let node = Node::read(self.memory, reference)?;
         let next = node::follow(self.memory, reference, node.kind, node.argument, class)?;
+        self.enter(next)
+    }
+
+    /// Goes on from a ref.
+    #[inline(always)]
+    fn enter(&mut self, reference: u32) -> Result<bool, Fault> {
+        let mut next = reference;
+        if is_terminal(next)
+            && let Some(other) = self.source.settled(self.memory, next & !REF_TERMINAL)?
+        {
+            self.source.work().nodes = 0;
+            next = other;
+        }
         let work = self.source.work();
         work.reference = next;
         work.mode = NODE;

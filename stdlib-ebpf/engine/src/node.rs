@@ -1,6 +1,9 @@
 //! Nodes of the decision diagram.
 
-use lsmpc_abi::image::{NODE_DENSE, NODE_HASHED};
+use lsmpc_abi::{
+    Presence,
+    image::{Bits, NODE_DENSE, NODE_HASHED},
+};
 
 use crate::{
     Fault,
@@ -65,6 +68,18 @@ pub(crate) fn bits_test<M: Memory>(memory: &M, offset: u32) -> Result<(u64, u64)
     let page = page_of(memory, test)?;
     let base = bound::<0xff0>(u64::from(test)) as u32;
     Ok((page_u64(page, base), page_u64(page, base + 8)))
+}
+
+/// What a bits node is answered: 0 none, 1 unknown, 2 false, 3 true.
+#[inline(always)]
+pub(crate) fn answer(presence: u32, bits: Bits, mask: u64, want: u64) -> u32 {
+    if presence == Presence::None as u32 {
+        0
+    } else if presence != Presence::Known as u32 || bits.unknown & mask != 0 {
+        1
+    } else {
+        2 + u32::from(bits.set & mask == want)
+    }
 }
 
 /// Where a bits node leads: 0 none, 1 unknown, 2 false, 3 true.

@@ -21,12 +21,26 @@ pub struct Report {
     pub hooks: Vec<String>,
     /// Names of the scopes, in source order.
     pub scopes: Vec<String>,
+    /// What sticks to tasks, by bit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sticky: Vec<StickyReport>,
     /// Every rule and default.
     pub rules: Vec<RuleReport>,
     /// Every outcome, by number.
     pub outcomes: Vec<OutcomeReport>,
     /// The policy's files, root first.
     pub sources: Vec<SourceReport>,
+}
+
+/// What a bit that sticks to tasks stands for. Equal ones in two policies mean the
+/// same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StickyReport {
+    /// An inherited scope, by its name.
+    Scope(String),
+    /// A test of `ancestor.exe`: these globs, as the language writes them.
+    Ancestor(Vec<String>),
 }
 
 /// A rule or a default.

@@ -1,6 +1,6 @@
 //! Everything that an evaluation carries from step to step.
 
-use lsmpc_abi::Presence;
+use lsmpc_abi::{Presence, image::Bits};
 
 /// Bytes of the text buffer: 4096 for the text, and slack so that loads of eight
 /// bytes past a text's end stay inside.
@@ -24,7 +24,7 @@ pub struct Work {
     pub presence: u32,
     /// Reserved.
     pub reserved: u32,
-    /// High half of an address.
+    /// High half of an address; of flags, the bits that are not known.
     pub high: u64,
     /// An integer, or the low half of an address.
     pub low: u64,
@@ -153,6 +153,14 @@ impl Work {
         self.presence = Presence::Known as u32;
         self.high = 0;
         self.low = value;
+    }
+
+    /// Flags, of which some may not be known.
+    #[inline(always)]
+    pub fn set_bits(&mut self, bits: Bits) {
+        self.presence = Presence::Known as u32;
+        self.high = bits.unknown;
+        self.low = bits.set;
     }
 
     /// A known address.

@@ -2,9 +2,7 @@
 
 use core::marker::PhantomData;
 
-use aya_ebpf::{
-    EbpfContext as _, helpers::generated::bpf_send_signal, programs::LsmContext,
-};
+use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_send_signal, programs::LsmContext};
 use lsmpc_abi::{
     Presence,
     field::FieldId,
@@ -14,7 +12,9 @@ use lsmpc_abi::{
     },
     state::Counter,
 };
-use lsmpc_engine::{Fault, Source, Work, begin, decide_from, decide_unknown, gate, outcome};
+use lsmpc_engine::{
+    Fault, Memory, Source, Work, begin, decide_from, decide_unknown, gate, outcome,
+};
 
 use crate::{
     exe::{self, Which},
@@ -22,6 +22,7 @@ use crate::{
     image::Image,
     maps::{Arguments, Slot, claim_slot, count, release_slot},
     read,
+    sticky::{self, lsmpc_stick},
     subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
 };
 
@@ -136,6 +137,7 @@ const EXE: u8 = FieldId::Exe as u8;
 const PARENT_EXE: u8 = FieldId::ParentExe as u8;
 const TARGET_EXE: u8 = FieldId::TargetExe as u8;
 pub(crate) const LAST_SUBJECT: u8 = FieldId::ParentComm as u8;
+const STICKY: u8 = FieldId::Sticky as u8;
 
 /// Puts a string field of the object into the work, unless it is there already.
 #[inline(always)]
@@ -179,7 +181,7 @@ impl<K: Functions> Source for Event<K> {
 
     #[inline(always)]
     fn value(&mut self, field: u8) {
-        if field <= LAST_SUBJECT {
+        if field <= LAST_SUBJECT || field == STICKY {
             lsmpc_subject_value(self.slot, u64::from(field));
         } else {
             K::call_value(self.slot, field);
@@ -211,6 +213,11 @@ impl<K: Functions> Source for Event<K> {
             // Only a task itself writes its state.
             _ => {}
         }
+    }
+
+    #[inline(always)]
+    fn settled<M: Memory>(&mut self, memory: &M, number: u32) -> Result<Option<u32>, Fault> {
+        sticky::settle(self.slot, memory, number)
     }
 }
 
@@ -364,7 +371,12 @@ fn admitted(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> Resu
         return Ok(0);
     }
     // What the subject alone decides needs no buffer.
-    let start = gate(image, start, |field| cached_class(field, epoch, target))?;
+    let start = gate(
+        image,
+        start,
+        |field| cached_class(field, epoch, target),
+        || sticky::bits(epoch),
+    )?;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
         return Ok(0);
     }
@@ -393,7 +405,8 @@ fn evaluate<K: Functions>(image: &Image, slot: *mut Slot, start: u32, target: Ta
         target,
         kind: PhantomData,
     };
-    let decided = decide_from(image, start, &mut event);
+    let decided =
+        with_subject(image, slot, start).and_then(|start| decide_from(image, start, &mut event));
     #[cfg(feature = "variant-two-lookups")]
     let (image, decided) = &again(image, &mut event, decided);
     #[cfg(feature = "variant-two-lookups")]
@@ -402,6 +415,19 @@ fn evaluate<K: Functions>(image: &Image, slot: *mut Slot, start: u32, target: Ta
         Ok(ret) => ret,
         Err(_) => fault(),
     }
+}
+
+/// Where the evaluation starts: at the subject's diagram, if the image is newer than
+/// what sticks to the acting task.
+#[inline(always)]
+fn with_subject(image: &Image, slot: *mut Slot, start: u32) -> Result<u32, Fault> {
+    let subject = lsmpc_engine::sticky::subject(image)?;
+    if subject == 0 || is_terminal(start) || lsmpc_stick(slot) == 0 {
+        return Ok(start);
+    }
+    // SAFETY: the slot is claimed by this event.
+    unsafe { (*slot).after = start };
+    Ok(subject)
 }
 
 /// What the broken variant does: the decision is one image's, its outcome the one

@@ -1,7 +1,7 @@
 //! What becomes of a task's state when the task forks or executes a program.
 
 use aya_ebpf::helpers::generated::bpf_get_current_comm;
-use lsmpc_abi::Presence;
+use lsmpc_abi::{Presence, image::Bits};
 use lsmpc_engine::repeat::{Step, repeat};
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     long,
     maps::{Slot, TASK},
     read::copy,
+    sticky,
     subject::{Task, current, storage, storage_from, tgid},
 };
 
@@ -67,6 +68,7 @@ impl Step for ExecutedUnknown {
             let unknown = head(Presence::Unknown, count, 0, tgid());
             atomic::swap((&raw mut (*state).exe).cast(), unknown);
             atomic::store(&raw mut (*state).exe_class, 0);
+            sticky::forget(state);
         }
         false
     }
@@ -75,9 +77,10 @@ impl Step for ExecutedUnknown {
 const CLONE_PARENT: u64 = 0x8000;
 const CLONE_THREAD: u64 = 0x1_0000;
 
-/// The acting task is about to start `child`.
+/// The acting task is about to start `child`, under the image of that epoch;
+/// `program`: what its program adds to what sticks to the child.
 #[inline(always)]
-pub(crate) fn forked(child: Task, flags: u64) {
+pub(crate) fn forked(child: Task, flags: u64, epoch: u32, program: Bits) {
     let state = storage(&TASK, current(), false);
     if !is_filled(state) {
         return;
@@ -89,6 +92,7 @@ pub(crate) fn forked(child: Task, flags: u64) {
     let sibling = flags & (CLONE_THREAD | CLONE_PARENT) != 0;
     // SAFETY: both are map values; the child does not run yet.
     unsafe {
+        sticky::fork(child, copied, epoch, (!sibling).then_some(program));
         let own = (*state).exe.long & 1 != 0;
         let parents = (*state).parent.long & 1 != 0;
         if own {

@@ -24,6 +24,7 @@ mod plain;
 mod read;
 mod record;
 mod socket;
+mod sticky;
 mod subject;
 mod target;
 

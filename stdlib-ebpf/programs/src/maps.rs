@@ -10,9 +10,9 @@ use aya_ebpf::{
 };
 use lsmpc_abi::{
     event::{EventHeader, EventText, EventValue},
-    image::PAGE_SIZE,
+    image::{Masks, PAGE_SIZE},
     maps::{EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SLOTS_PER_CPU},
-    state::{Counter, ExePath, LongPart, TaskState},
+    state::{Counter, ExePath, LongPart, Seeds, TaskState},
 };
 use lsmpc_engine::{
     Work,
@@ -48,6 +48,9 @@ pub(crate) static PARENT_LONG_1: TaskStorage<LongPart> = TaskStorage::new();
 
 #[btf_map]
 pub(crate) static PARENT_LONG_2: TaskStorage<LongPart> = TaskStorage::new();
+
+#[btf_map]
+pub(crate) static SEEDS: TaskStorage<Seeds> = TaskStorage::new();
 
 #[btf_map]
 static SCRATCH: Array<Slot, { SLOTS_PER_CPU as usize }> = Array::new();
@@ -111,14 +114,20 @@ pub(crate) struct Slot {
     pub(crate) fetched: u32,
     /// The hook's arguments, as numbers.
     pub(crate) arguments: Arguments,
-    /// The decision, for the record.
+    /// The epoch of the image that decides.
     pub(crate) epoch: u32,
+    /// The decision, for the record.
     pub(crate) number: u32,
     pub(crate) ret: i32,
     pub(crate) flags: u32,
     pub(crate) rate: u32,
     /// Number of the hook.
     pub(crate) hook: u32,
+    /// Where the evaluation goes on after the subject's diagram; 0: it is the
+    /// event's own.
+    pub(crate) after: u32,
+    /// What the subject's diagram has come to.
+    pub(crate) masks: Masks,
     /// The target's program.
     pub(crate) target: ExePath,
     pub(crate) walk: Walk,
@@ -208,6 +217,7 @@ extern "C" fn lsmpc_claim_slot() -> u64 {
             if claim(&raw mut (*slot).busy) {
                 (*slot).holds = 0;
                 (*slot).fetched = 0;
+                (*slot).after = 0;
                 return u64::from(first + number) + 1;
             }
         }

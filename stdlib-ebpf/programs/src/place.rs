@@ -107,7 +107,12 @@ impl Kind for Places {
     }
 }
 
-functions!(Places, lsmpc_place_value, lsmpc_place_text, lsmpc_place_record);
+functions!(
+    Places,
+    lsmpc_place_value,
+    lsmpc_place_text,
+    lsmpc_place_record
+);
 
 /// An id that is to be set; none if it stays.
 #[inline(always)]

@@ -62,4 +62,9 @@ impl Kind for Plain {
     }
 }
 
-functions!(Plain, lsmpc_plain_value, lsmpc_plain_text, lsmpc_plain_record);
+functions!(
+    Plain,
+    lsmpc_plain_value,
+    lsmpc_plain_text,
+    lsmpc_plain_record
+);

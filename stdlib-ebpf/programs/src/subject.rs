@@ -22,6 +22,7 @@ use crate::{
     },
     maps::{Slot, TaskStorage},
     read::{Plain, copy_string, pointer, read},
+    sticky,
 };
 
 /// A task, as the verifier knows it: usable for task storage.
@@ -74,10 +75,18 @@ pub(crate) extern "C" fn lsmpc_subject_value(slot: *mut Slot, field: u64) -> u64
     const CAPS: u8 = FieldId::Caps as u8;
     const CONTAINERIZED: u8 = FieldId::Containerized as u8;
     const INITIAL_MNTNS: u8 = FieldId::InitialMntns as u8;
+    const STICKY: u8 = FieldId::Sticky as u8;
     // SAFETY: null or the slot claimed by this event; no other reference is used.
     let Some(slot) = (unsafe { slot.as_mut() }) else {
         return 0;
     };
+    if field as u8 == STICKY {
+        match sticky::bits(slot.epoch) {
+            Some(bits) => slot.work.set_bits(bits),
+            None => slot.work.set_presence(Presence::Unknown),
+        }
+        return 0;
+    }
     // SAFETY: no arguments.
     let ids = unsafe { bpf_get_current_uid_gid() };
     let value = match field as u8 {

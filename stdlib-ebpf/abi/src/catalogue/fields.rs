@@ -54,6 +54,9 @@ const fn with(mut info: FieldInfo, enumerators: &'static [Enumerator]) -> FieldI
     info
 }
 
+/// Flags without names: which bit is what is the image's to say.
+pub(super) const STICKY: FieldInfo = enforced(F::Sticky, FLAGS, "what sticks to the task");
+
 /// Indexed by field number.
 #[rustfmt::skip]
 pub(super) const FIELDS: &[FieldInfo] = &[
@@ -70,7 +73,7 @@ pub(super) const FIELDS: &[FieldInfo] = &[
     enforced(F::Containerized, BOOL, "the pid namespace is not the initial one"),
     enforced(F::InitialMntns, BOOL, "the mount namespace is the initial one"),
     enforced(F::ParentExe, PATH, "the parent's program, as it was at fork"),
-    known(F::AncestorExe, PATH, "the program of some ancestor, at any depth"),
+    enforced(F::AncestorExe, PATH, "the program of some ancestor, at any depth"),
     enforced(F::ParentComm, NAME, "the parent's name, as it was at fork"),
     enforced(F::Path, PATH, "path of the object"),
     enforced(F::NewPath, PATH, "the second path: the new name, the new place"),

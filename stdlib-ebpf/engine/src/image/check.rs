@@ -16,10 +16,10 @@ use lsmpc_abi::{
     hook::HOOK_SLOTS,
     image::{
         BUCKET_ENTRIES, BUCKET_SIZE, CLASSIFIER_NAME, CLASSIFIER_PATH, CLASSIFIER_U64,
-        CLASSIFIER_U128, EDGE_SIZE, H_EDGE_MASK, H_EDGES, H_EXE_CLASSIFIER, H_HOOKS,
-        H_OUTCOME_COUNT, H_OUTCOMES, HOOK_ENTRY_SIZE, HOOK_USED, KEY_CLASS, MAX_BOUNDARIES,
-        MAX_STEPS, NODE_BITS, NODE_DENSE, NODE_HASHED, OUTCOME_ALLOW, OUTCOME_SIZE, PAGE_SIZE,
-        REF_TERMINAL, STATE_SIZE, is_terminal,
+        CLASSIFIER_U128, EDGE_SIZE, H_EDGE_MASK, H_EDGES, H_EXE_CLASSIFIER, H_HOOKS, H_MASK_COUNT,
+        H_MASKS, H_OUTCOME_COUNT, H_OUTCOMES, H_SUBJECT, HOOK_ENTRY_SIZE, HOOK_USED, KEY_CLASS,
+        MASKS_SIZE, MAX_BOUNDARIES, MAX_STEPS, NODE_BITS, NODE_DENSE, NODE_HASHED, OUTCOME_ALLOW,
+        OUTCOME_SIZE, PAGE_SIZE, REF_TERMINAL, STATE_SIZE, is_terminal,
     },
 };
 
@@ -67,7 +67,7 @@ pub(super) fn check(tables: &[u8]) -> Result<(), ImageError> {
             return Err(invalid("longest walk of a hook", at + 24));
         }
     }
-    Ok(())
+    checker.subject()
 }
 
 /// An entry of the edge table.
@@ -146,6 +146,30 @@ impl Checker<'_> {
             }
         }
         self.outcomes = count;
+        Ok(())
+    }
+
+    /// Checks what sticks to tasks. Its diagram ends in numbers of masks, and so
+    /// shares no nodes with the hooks'.
+    fn subject(&mut self) -> Result<(), ImageError> {
+        let root = self.u32(H_SUBJECT)?;
+        let count = self.u32(H_MASK_COUNT)?;
+        if root == 0 {
+            return Ok(());
+        }
+        let size = (count as usize).saturating_mul(MASKS_SIZE as usize);
+        self.place(self.u32(H_MASKS)?, size, 16, "table of masks")?;
+        self.outcomes = count;
+        self.nodes.clear();
+        let summary = self.diagram(root, H_SUBJECT)?;
+        let subject = FieldId::ALL
+            .iter()
+            .chain([&FieldId::Sticky])
+            .filter(|field| field.is_subject())
+            .fold(0_u128, |fields, field| fields | 1 << *field as u8);
+        if summary.needs & !subject != 0 {
+            return Err(invalid("field of the subject", H_SUBJECT));
+        }
         Ok(())
     }
 
@@ -275,7 +299,7 @@ impl Checker<'_> {
             }
             return self.children(offset);
         }
-        if kind != NODE_DENSE && kind != NODE_HASHED {
+        if kind != NODE_DENSE && kind != NODE_HASHED || field == FieldId::Sticky {
             return Err(invalid("kind of a node", at));
         }
         let cached = matches!(

@@ -1,6 +1,7 @@
 //! The trackers: they keep track of which program each task runs.
 
 use aya_ebpf::{macros::lsm, programs::LsmContext};
+use lsmpc_engine::sticky::ALL_UNKNOWN;
 
 use crate::{
     exe::{fill, is_filled},
@@ -8,19 +9,27 @@ use crate::{
     lifecycle::{self, forked},
     maps::{TASK, claim_slot, claim_slot_patiently, release_slot},
     read::pointer,
+    sticky::Subject,
     subject::{current, storage},
 };
 
 /// A task is being forked: it starts with its parent's state.
 #[lsm(hook = "task_alloc")]
 fn task_alloc(ctx: LsmContext) -> i32 {
-    if !is_filled(storage(&TASK, current(), false))
+    let image = Subject::current();
+    let epoch = image.as_ref().map_or(0, |image| image.epoch);
+    let subject = image.filter(Subject::is_there);
+    let mut program = ALL_UNKNOWN;
+    if (subject.is_some() || !is_filled(storage(&TASK, current(), false)))
         && let Some(slot) = claim_slot()
     {
-        fill(slot);
+        match &subject {
+            Some(subject) => program = subject.fork(slot),
+            None => fill(slot),
+        }
         release_slot(slot);
     }
-    forked(ctx.arg(0), ctx.arg(1));
+    forked(ctx.arg(0), ctx.arg(1), epoch, program);
     0
 }
 
@@ -30,7 +39,14 @@ fn bprm_committed_creds(ctx: LsmContext) -> i32 {
     let file = pointer(ctx.arg::<*const u8>(0) as u64 + OFF_BPRM_FILE.get());
     match claim_slot_patiently() {
         Some(slot) => {
+            let subject = Subject::current().filter(Subject::is_there);
+            if let Some(subject) = &subject {
+                subject.before_exec(slot);
+            }
             lifecycle::executed(slot, file);
+            if let Some(subject) = &subject {
+                subject.after_exec(slot);
+            }
             release_slot(slot);
         }
         None => lifecycle::executed_unknown(),
