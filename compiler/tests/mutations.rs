@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
-use lsmpc_abi::image::{H_DIGEST, H_HOOKS, H_TABLES_END, PAGE_SIZE, REF_TERMINAL};
+use lsmpc_abi::image::{Bits, H_DIGEST, H_HOOKS, H_TABLES_END, Masks, PAGE_SIZE, REF_TERMINAL};
 use lsmpc_compiler::lower::{LowerOptions, SourceText, lower};
 use lsmpc_compiler::source::MemoryReader;
 use lsmpc_compiler::{Options, analyse};
 use lsmpc_engine::host::{Event, Slice, Value};
 use lsmpc_engine::image::{Image, ImageError, digest};
-use lsmpc_engine::{Fault, decide, outcome};
+use lsmpc_engine::{Fault, Memory, decide, decide_from, outcome, sticky};
 
 const POLICY: &str = r#"
 exempt when exe == "/usr/sbin/sshd" and not uid in [5..9]
@@ -26,6 +26,10 @@ audit file_open when file.mode has [S_ISUID] and file.mode == 0o4755 or comm == 
 deny path_rename when any_path in ["/etc/*", "/etc/**/x", "/boot/**"] unless parent.exe == "/sbin/init"
 on_error allow socket_connect
 deny socket_connect when addr in ["10.0.0.0/8", "fe80::/10"] and port in [22, 443, 8000..9000]
+scope web when exe == "/usr/bin/x" inherit until uid == 5 {
+  deny path_rename when path == "/etc/**"
+  audit socket_connect when ancestor.exe == "/tmp/*"
+}
 "#;
 
 /// A sequence of numbers.
@@ -129,12 +133,24 @@ fn event(random: &mut Random) -> Event {
         };
         event.set(*field, value);
     }
+    let (set, unknown) = (random.next(), random.next());
+    event.set(FieldId::Sticky, Value::Bits(Bits { set, unknown }));
     event.set(FieldId::Path, Value::Text([b'/'; 4095].to_vec()));
     if random.below(4) > 0 {
         let text = random.pick(&TEXTS).as_bytes().to_vec();
         event.set(FieldId::Path, Value::Text(text));
     }
     event
+}
+
+/// What the subject's diagram says of an event, if there is one.
+fn subject(memory: &impl Memory, event: &mut Event) -> Result<Option<Masks>, Fault> {
+    let root = sticky::subject(memory)?;
+    if root == 0 {
+        return Ok(None);
+    }
+    let number = decide_from(memory, root, event)?;
+    sticky::masks(memory, number).map(Some)
 }
 
 const HOOKS: [HookId; 4] = [
@@ -163,6 +179,7 @@ fn damaged_images_never_surprise() {
         for mut event in events.clone() {
             // Whatever the bytes, the engine ends.
             let _ = decide(&Slice(&bytes), *random.pick(&HOOKS) as u16, &mut event);
+            let _ = subject(&Slice(&bytes), &mut event);
         }
         let Ok(image) = Image::from_bytes(bytes) else {
             refused += 1;
@@ -175,6 +192,8 @@ fn damaged_images_never_surprise() {
                 let result = number.and_then(|number| outcome(&image, number));
                 assert!(result.is_ok(), "{result:?} of a checked image");
             }
+            let result = subject(&image, &mut event);
+            assert!(result.is_ok(), "{result:?} of a checked image's subject");
         }
     }
     eprintln!("{passed} passed, {refused} refused");

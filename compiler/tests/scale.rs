@@ -235,7 +235,7 @@ fn what_multiplies_is_refused_and_named() {
     };
     match lower(&ir, &options) {
         Err(LowerError::TooComplex { hook, rule }) => {
-            assert_eq!(hook, HookId::FileOpen);
+            assert_eq!(hook, Some(HookId::FileOpen));
             assert!(rule.is_some_and(|rule| rule.0 > 0), "{rule:?}");
         }
         other => panic!("{:?}", other.map(|image| image.stats)),

@@ -83,7 +83,6 @@ fn the_example_of_the_language_is_understood() {
     says(
         EXAMPLE,
         &[
-            (Code::NotEnforceable, "inherit"),
             (Code::NotEnforceable, "assert"),
         ],
     );
@@ -170,10 +169,9 @@ fn scopes() {
         "default deny file_open\nscope a when uid == 1 { allow file_open }",
         &[(Code::AllowWithoutDefault, "file_open")],
     );
-    // What sticks to tasks is refused, whatever else the scope says.
     says(
         "scope a when uid == 1 inherit until uid == 2 { deny file_open }",
-        &[(Code::NotEnforceable, "inherit")],
+        &[],
     );
 }
 
