@@ -13,7 +13,7 @@ use lsmpc_compiler::lower::{LowerError, LowerOptions, SourceText, Stats, TableIm
 use lsmpc_compiler::source::{MemoryReader, SourceMap};
 use lsmpc_compiler::tables::Tables;
 use lsmpc_compiler::testing::{self, Tested};
-use lsmpc_compiler::{Options, UserDb, analyse};
+use lsmpc_compiler::{Analysis, Options, UserDb, analyse};
 use lsmpc_syntax::Span;
 
 use crate::arguments::CompileArguments;
@@ -43,6 +43,10 @@ impl Policy {
         arguments: &CompileArguments,
     ) -> Result<Self, Failure> {
         let analysis = analyse(files, &Disk, &options(arguments)?);
+        Ok(Self::lowered(analysis))
+    }
+
+    fn lowered(analysis: Analysis) -> Self {
         let mut policy = Self {
             sources: analysis.sources,
             diagnostics: analysis.diagnostics,
@@ -63,15 +67,18 @@ impl Policy {
                 }
             }
         }
-        Ok(policy)
+        policy
     }
 
-    /// The same, and runs the policy's tests: those that fail are errors.
+    /// The same, compares its statements with one another, and runs its tests:
+    /// `assert`s and tests that fail are errors.
     pub(crate) fn compile_and_test(
         files: &[PathBuf],
         arguments: &CompileArguments,
     ) -> Result<Self, Failure> {
-        let mut policy = Self::compile(files, arguments)?;
+        let mut analysis = analyse(files, &Disk, &options(arguments)?);
+        analysis.examine();
+        let mut policy = Self::lowered(analysis);
         let tests = policy.run_tests()?;
         policy.tests = tests.len();
         let failures = tests.into_iter().flat_map(|test| test.failures);

@@ -1,8 +1,23 @@
 //! From files to a checked policy, in one call.
 //!
-//! Owns the order of the stages and what a caller gets. It must not know what
-//! the stages do.
+//! Owns the order of the stages and what a caller gets; below it the analyses that
+//! compare statements with one another (LANGUAGE §6), over classes of field values
+//! as tables are made of them. It must not know what the stages before do.
 
+mod constant;
+mod dominance;
+mod frame;
+mod promise;
+mod report;
+mod route;
+mod rules;
+mod rulesets;
+mod text;
+mod truths;
+mod value;
+mod world;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use lsmpc_syntax::Span;
@@ -16,6 +31,7 @@ use crate::irgen;
 use crate::load;
 use crate::options::Options;
 use crate::source::{SourceMap, SourceReader};
+use report::Reports;
 
 /// What an analysis finds out.
 #[derive(Debug, Default)]
@@ -24,9 +40,9 @@ pub struct Analysis {
     pub sources: SourceMap,
     /// By file and place, without repetitions.
     pub diagnostics: Vec<Diagnostic>,
-    /// The policy with its meaning; absent if there are errors.
+    /// The policy with its meaning; absent if statements have errors.
     pub hir: Option<Hir>,
-    /// The policy ready to lower; absent if there are errors.
+    /// The policy ready to lower; absent if statements have errors.
     pub ir: Option<Ir>,
 }
 
@@ -35,6 +51,17 @@ impl Analysis {
     #[must_use]
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// Compares the statements of a policy without errors with one another:
+    /// `assert`s that do not hold are errors, rules that change nothing warnings.
+    /// What the policy means stays: it can still be evaluated.
+    pub fn examine(&mut self) {
+        if let (Some(hir), Some(ir)) = (&self.hir, &self.ir) {
+            let said = examine(hir, ir, &self.diagnostics);
+            self.diagnostics.extend(said);
+            arrange(&mut self.diagnostics);
+        }
     }
 }
 
@@ -96,4 +123,31 @@ pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) 
         analysis.hir = Some(checked.hir);
     }
     analysis
+}
+
+/// What is wrong with a policy that is right statement by statement.
+fn examine(hir: &Hir, ir: &Ir, said: &[Diagnostic]) -> Vec<Diagnostic> {
+    let mut reports = Reports::default();
+    let constant: BTreeSet<Span> = said
+        .iter()
+        .filter(|diagnostic| {
+            // Each of them says why a rule may never match.
+            matches!(
+                diagnostic.code,
+                Code::ConstantCondition | Code::EmptySet | Code::PathlessClass
+            )
+        })
+        .flat_map(|diagnostic| diagnostic.primary.iter().chain(&diagnostic.secondary))
+        .map(|label| label.span)
+        .collect();
+    let rules = constant::examine(hir, &constant, &mut reports);
+    let is_constant = |rule: Span| {
+        let inside = |span: &Span| {
+            span.file == rule.file && rule.start <= span.start && span.end <= rule.end
+        };
+        rules.contains(&rule) || constant.iter().any(inside)
+    };
+    rules::examine(hir, ir, &is_constant, &mut reports);
+    promise::examine(hir, ir, &mut reports);
+    reports.finish()
 }

@@ -26,8 +26,8 @@ mod testing;
 use std::collections::HashMap;
 
 use lsmpc_abi::catalogue::OLDEST_KERNEL;
+use lsmpc_syntax::Span;
 use lsmpc_syntax::ast::File;
-use lsmpc_syntax::{Span, Spanned};
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -222,13 +222,6 @@ impl Checker<'_> {
             format!("`{short}…`")
         }
     }
-}
-
-/// A statement's keyword: the first bytes of its span.
-fn keyword<T>(statement: &Spanned<T>, word: &str) -> Span {
-    let length = u32::try_from(word.len()).unwrap_or_default();
-    let start = statement.span.start;
-    Span::new(statement.span.file, start, start.saturating_add(length))
 }
 
 #[cfg(test)]

@@ -117,6 +117,9 @@ codes! {
     BadBinding = "LSMP1034" Error "a test binds what cannot be bound";
     ErrnoHazard = "LSMP1035" Error "an errno that the kernel does not bear there";
 
+    NeverMatches = "LSMP2001" Warning "a rule that can never match";
+    Redundant = "LSMP2002" Warning "a rule that another makes redundant";
+    AllowCovered = "LSMP2003" Warning "an `allow` that `deny` rules cover";
     UnusedLet = "LSMP2004" Warning "a `let` that nothing uses";
     ConstantCondition = "LSMP2005" Warning "a condition that is always true or always false";
     QuietWithoutEffect = "LSMP2006" Warning "`@quiet` where it has no effect";
@@ -129,6 +132,8 @@ codes! {
     ChildrenOnly = "LSMP2013" Hint "`/*` matches direct children only";
     DeepSlash = "LSMP2014" Hint "`/**/` does not match a single `/`";
     MisleadingAnnotation = "LSMP2015" Warning "an annotation that seems to belong to the rule before it";
+    NotDecided = "LSMP2019" Hint "an analysis that was not finished";
+    AssertFails = "LSMP2020" Error "an `assert` that does not hold";
     FailingTest = "LSMP2021" Error "a failing `test`";
 
     ImageTooLarge = "LSMP3001" Error "the tables are too large";
@@ -141,9 +146,7 @@ codes! {
     Internal = "LSMP9001" Error "internal error";
 }
 
-// Reserved: 2001 a rule that can never match, 2002 a rule that another makes
-// redundant, 2003 an `allow` that `deny` rules cover, 2020 a failing `assert`,
-// 3004 too many rules.
+// Reserved: 3004 too many rules.
 
 impl Code {
     /// The code that is spelled so.

@@ -1,8 +1,8 @@
 //! From the typed form to the intermediate form.
 //!
 //! Owns how sugar goes away: sets become sorted ranges, `any_path` an `or`,
-//! `unless` an `and not`, inherited scopes and `ancestor.exe` bits that stick. It must not know how tables are made, and the reference
-//! evaluator must not know it.
+//! `unless` an `and not`, inherited scopes and `ancestor.exe` bits that stick. It
+//! must not know how tables are made, and the reference evaluator must not know it.
 
 mod dump;
 mod normal;
@@ -25,15 +25,7 @@ use normal::{Key, key, test};
 /// Builds the intermediate form of a policy that has no errors.
 #[must_use]
 pub(crate) fn build(hir: &Hir) -> Ir {
-    let mut builder = Builder {
-        hir,
-        ir: Ir::default(),
-        interned: FxHashMap::default(),
-        by_set: FxHashMap::default(),
-        ancestors: FxHashMap::default(),
-        rule_ids: Vec::new(),
-        default_ids: Vec::new(),
-    };
+    let mut builder = Builder::new(hir, Ir::default());
     builder.number();
     builder.inherited();
     for &hook in HookId::ALL {
@@ -47,6 +39,22 @@ pub(crate) fn build(hir: &Hir) -> Ir {
     }
     builder.ir.scopes = hir.scope_names().map(str::to_owned).collect();
     builder.ir
+}
+
+/// Conditions as they are asked on a hook, with predicates of their own.
+#[must_use]
+pub(crate) fn conditions(hook: HookId, conds: &[&HirCond]) -> (Ir, Vec<Cond>) {
+    add_conditions(Ir::default(), hook, conds)
+}
+
+/// Conditions as they are asked on a hook, in terms of a policy's predicates and
+/// of those that are added.
+#[must_use]
+pub(crate) fn add_conditions(ir: Ir, hook: HookId, conds: &[&HirCond]) -> (Ir, Vec<Cond>) {
+    let hir = Hir::default();
+    let mut builder = Builder::new(&hir, ir);
+    let conds = conds.iter().map(|cond| builder.cond(hook, cond)).collect();
+    (builder.ir, conds)
 }
 
 struct Builder<'h> {
@@ -67,7 +75,37 @@ fn number(index: usize) -> u32 {
     u32::try_from(index).unwrap_or(u32::MAX)
 }
 
-impl Builder<'_> {
+impl<'h> Builder<'h> {
+    /// Goes on from a form that is there already, with its predicates and bits.
+    fn new(hir: &'h Hir, ir: Ir) -> Self {
+        let interned: FxHashMap<Predicate, PredicateId> = (0..)
+            .zip(&ir.predicates)
+            .map(|(id, predicate)| (predicate.clone(), PredicateId(id)))
+            .collect();
+        let ancestors = (0..)
+            .zip(&ir.sticky)
+            .filter_map(|(bit, sticky)| match sticky {
+                Sticky::Scope { .. } => None,
+                Sticky::Ancestor { program } => {
+                    let stuck = Predicate {
+                        field: FieldId::Sticky,
+                        test: Test::Sticky(bit),
+                    };
+                    Some((*program, *interned.get(&stuck)?))
+                }
+            })
+            .collect();
+        Self {
+            hir,
+            ir,
+            interned,
+            by_set: FxHashMap::default(),
+            ancestors,
+            rule_ids: Vec::new(),
+            default_ids: Vec::new(),
+        }
+    }
+
     fn number(&mut self) {
         for module in &self.hir.modules {
             let rules = module

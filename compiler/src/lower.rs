@@ -2,22 +2,23 @@
 //!
 //! Owns the way from conditions to decision diagrams: variables and formulas
 //! ([`variable`], [`formula`]), classes of field values ([`classify`]), what is
-//! left to decide ([`residual`]), what sticks to tasks ([`subject`]), outcomes ([`outcome`]), nodes ([`node`]) and
-//! their construction ([`diagram`]). Bytes are [`crate::emit`]'s. It must know
-//! nothing of source text.
+//! left to decide ([`residual`]), what sticks to tasks ([`subject`]), outcomes
+//! ([`outcome`]), nodes ([`node`]) and their construction ([`diagram`]). Bytes are
+//! [`crate::emit`]'s. It must know nothing of source text.
 
-mod classify;
-mod diagram;
+pub(crate) mod classify;
+pub(crate) mod diagram;
 mod error;
-mod formula;
-mod node;
+pub(crate) mod formula;
+pub(crate) mod node;
 pub(crate) mod notation;
 mod options;
-mod outcome;
-mod residual;
+pub(crate) mod outcome;
+pub(crate) mod residual;
+pub(crate) mod space;
 mod stats;
-mod subject;
-mod variable;
+pub(crate) mod subject;
+pub(crate) mod variable;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,12 +31,13 @@ pub use stats::{FieldStats, GlobStats, HookStats, Stats};
 
 pub(crate) use classify::{ClassifierId, Classifiers, Method};
 pub(crate) use node::{Leads, Node, Nodes, Ref, Survey};
-pub(crate) use outcome::{Outcome, Outcomes};
+pub(crate) use outcome::{Outcome, OutcomeId, Outcomes};
 
 use classify::Failure;
-use diagram::{Builder, Progress};
-use formula::Formulas;
-use residual::{Decision, Model, Residual};
+use diagram::{Builder, Model, Progress};
+use formula::{ExprId, Formulas};
+use residual::{Decision, HookModel, Residual};
+use space::Space;
 use subject::Subject;
 use variable::{Order, TestForm, TestId, Translator, Variables, is_cached};
 
@@ -111,6 +113,7 @@ fn prepare<D>(
         variables,
         formulas: &mut formulas,
         order,
+        exact: false,
     };
     let (model, residual) = model(&mut translator)?;
     Ok(Prepared {
@@ -118,6 +121,31 @@ fn prepare<D>(
         formulas,
         residual,
     })
+}
+
+/// Asks what happens: of an event its verdict, record, and the rules that took
+/// effect, of a subject what sticks to it.
+struct Lowering<'a, D> {
+    model: &'a D,
+    outcomes: &'a mut Outcomes,
+}
+
+impl<D: Decision> Model for Lowering<'_, D> {
+    fn hook(&self) -> Option<HookId> {
+        self.model.hook()
+    }
+
+    fn rule(&self, item: u32) -> Option<RuleId> {
+        self.model.rule(item)
+    }
+
+    fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual {
+        self.model.normalise(formulas, residual)
+    }
+
+    fn terminal(&mut self, residual: &[(u32, ExprId)]) -> OutcomeId {
+        self.model.outcome(residual, self.outcomes)
+    }
 }
 
 impl<D: Decision> Prepared<D> {
@@ -160,7 +188,7 @@ impl Tables {
         let mut prepared = Vec::new();
         for hook in &ir.hooks {
             prepared.push(prepare(ir, &mut tables.variables, first, |translator| {
-                Model::new(hook, translator)
+                HookModel::new(hook, translator)
             })?);
         }
         let subject = if ir.sticky.is_empty() {
@@ -222,7 +250,7 @@ impl Tables {
             tables.subject = Some(root);
         }
         for ((hook, prepared), fields) in ir.hooks.iter().zip(prepared).zip(by_field) {
-            let again = |translator: &mut Translator<'_>| Model::new(hook, translator);
+            let again = |translator: &mut Translator<'_>| HookModel::new(hook, translator);
             let root = tables.diagram(ir, prepared, again, &fields, &orders, limits)?;
             let survey = tables.nodes.survey(root);
             tables.hooks.push(HookTable {
@@ -259,15 +287,19 @@ impl Tables {
                 Some(hook) => hook,
                 None => prepare(ir, &mut self.variables, order, &again)?,
             };
-            let mut builder = Builder {
+            let mut model = Lowering {
                 model: &hook.model,
+                outcomes: &mut self.outcomes,
+            };
+            let mut builder = Builder {
+                model: &mut model,
+                space: &Space::everything(),
                 formulas: &mut hook.formulas,
                 variables: &self.variables,
                 order,
                 classifiers: &self.classifiers,
                 by_field,
                 nodes: &mut self.nodes,
-                outcomes: &mut self.outcomes,
                 limits: &limits,
                 progress: Progress::default(),
             };

@@ -58,6 +58,19 @@ impl Dfa {
         self.accepts.len()
     }
 
+    /// The state that a byte leads to.
+    pub(crate) fn next(&self, state: u16, byte: u8) -> u16 {
+        let column = self.map.get(usize::from(byte)).copied().unwrap_or(0);
+        let index = usize::from(state) * self.columns + usize::from(column);
+        self.transitions.get(index).copied().unwrap_or(0)
+    }
+
+    /// Index of the set accepted in a state.
+    pub(crate) fn accept(&self, state: u16) -> u32 {
+        let accept = self.accepts.get(usize::from(state));
+        accept.copied().unwrap_or_default()
+    }
+
     /// Index of the set accepted after `bytes`.
     pub(crate) fn run(&self, bytes: &[u8]) -> u32 {
         let mut state = self.start;
@@ -65,14 +78,9 @@ impl Dfa {
             if state == 0 {
                 break;
             }
-            let column = self.map.get(usize::from(*byte)).copied().unwrap_or(0);
-            let index = usize::from(state) * self.columns + usize::from(column);
-            state = self.transitions.get(index).copied().unwrap_or(0);
+            state = self.next(state, *byte);
         }
-        self.accepts
-            .get(usize::from(state))
-            .copied()
-            .unwrap_or_default()
+        self.accept(state)
     }
 
     /// Builds the minimal automaton of `patterns`, if it has at most

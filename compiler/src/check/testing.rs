@@ -14,7 +14,6 @@ use lsmpc_syntax::{Span, Spanned};
 
 use super::Checker;
 use super::condition::Uses;
-use super::keyword;
 use super::lets::Meaning;
 use super::literal::{Value as Typed, of_type};
 use super::operand::SetUse;
@@ -26,7 +25,6 @@ use crate::suggest;
 
 impl Checker<'_> {
     pub(super) fn assert(&mut self, assert: &ast::Assert, statement: &ast::Statement) {
-        self.not_enforceable("`assert`", keyword(statement, "assert"));
         let hooks = self.hooks(&assert.hooks);
         let mut uses = Uses::default();
         let conditions = self.when_unless(assert.when.as_ref(), assert.unless.as_ref(), &mut uses);

@@ -83,7 +83,6 @@ fn the_example_of_the_language_is_understood() {
     says(
         EXAMPLE,
         &[
-            (Code::NotEnforceable, "assert"),
         ],
     );
 }

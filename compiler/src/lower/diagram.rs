@@ -1,7 +1,8 @@
 //! From a hook's residual to its decision diagram.
 //!
-//! Owns the construction: from the top, field by field, with memory of the
-//! residuals seen; reduced from the bottom by [`Nodes`]. At a node over many
+//! Owns the construction, whatever is asked of the statements ([`Model`]): from the
+//! top, field by field, with memory of the residuals seen; reduced from the bottom
+//! by [`Nodes`]. At a node over many
 //! classes the residual in which no test of the field holds is made once; for
 //! each class only the items that mention a test of it are made anew, and the
 //! residual's hash is adjusted rather than computed. So a node costs what its
@@ -10,6 +11,7 @@
 use std::collections::BTreeMap;
 
 use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
 use lsmpc_abi::image::MAX_STEPS;
 use lsmpc_abi::{CLASS_FIRST, CLASS_UNKNOWN};
 use rustc_hash::FxHashMap;
@@ -19,20 +21,38 @@ use super::error::LowerError;
 use super::formula::{ExprId, FALSE, Formulas, TRUE, UNKNOWN, VarId};
 use super::node::{Node, Nodes, Ref};
 use super::options::Limits;
-use super::outcome::Outcomes;
-use super::residual::{Decision, Residual};
+use super::outcome::OutcomeId;
+use super::residual::Residual;
+use super::space::Space;
 use super::variable::{Order, TestForm, TestId, Variables, is_cached};
+use crate::ir::RuleId;
+
+/// What is asked of a hook's statements: which of them still matter, and what it
+/// comes to once all conditions are decided.
+pub(crate) trait Model {
+    /// The hook; nothing: it is the subject that is looked at.
+    fn hook(&self) -> Option<HookId>;
+
+    /// The rule that an item stands for.
+    fn rule(&self, item: u32) -> Option<RuleId>;
+
+    /// Drops what cannot change the answer any more.
+    fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual;
+
+    /// The answer for a residual without open conditions.
+    fn terminal(&mut self, residual: &[(u32, ExprId)]) -> OutcomeId;
+}
 
 /// Everything that building one diagram needs.
-pub(crate) struct Builder<'a, D> {
-    pub(crate) model: &'a D,
+pub(crate) struct Builder<'a, M> {
+    pub(crate) model: &'a mut M,
+    pub(crate) space: &'a Space,
     pub(crate) formulas: &'a mut Formulas,
     pub(crate) variables: &'a Variables,
     pub(crate) order: &'a Order,
     pub(crate) classifiers: &'a Classifiers,
     pub(crate) by_field: &'a BTreeMap<FieldId, ClassifierId>,
     pub(crate) nodes: &'a mut Nodes,
-    pub(crate) outcomes: &'a mut Outcomes,
     pub(crate) limits: &'a Limits,
     pub(crate) progress: Progress,
 }
@@ -84,7 +104,7 @@ struct Open {
     expr: ExprId,
 }
 
-impl<D: Decision> Builder<'_, D> {
+impl<M: Model> Builder<'_, M> {
     /// The diagram of a residual.
     pub(crate) fn build(&mut self, residual: Residual) -> Result<Ref, LowerError> {
         self.residual(residual, None, 0)
@@ -98,7 +118,10 @@ impl<D: Decision> Builder<'_, D> {
             .filter_map(|(item, count)| Some((count, std::cmp::Reverse(self.model.rule(*item)?))))
             .max()
             .map(|(_, rule)| rule.0);
-        self.model.too_complex(rule)
+        LowerError::TooComplex {
+            hook: self.model.hook(),
+            rule,
+        }
     }
 
     fn spend(&mut self, work: usize) -> Result<(), LowerError> {
@@ -127,7 +150,7 @@ impl<D: Decision> Builder<'_, D> {
             .iter()
             .fold(0, |ranks, (_, expr)| ranks | self.formulas.ranks(*expr));
         if ranks == 0 {
-            return Ok(Ref::outcome(self.model.outcome(&residual, self.outcomes)));
+            return Ok(Ref::outcome(self.model.terminal(&residual)));
         }
         let rank = ranks.trailing_zeros();
         let known = known.filter(|known| *known == rank);
@@ -248,10 +271,18 @@ impl<D: Decision> Builder<'_, D> {
             // An earlier node has found a value.
             (unset, unset)
         } else {
-            (
-                self.follow(place, false, &|_| Some(FALSE))?,
-                self.follow(place, false, &|_| Some(UNKNOWN))?,
-            )
+            // Where no event leads, any ref will do.
+            let none = if self.space.none(place.field) {
+                self.follow(place, false, &|_| Some(FALSE))?
+            } else {
+                unset
+            };
+            let unknown = if self.space.unknown {
+                self.follow(place, false, &|_| Some(UNKNOWN))?
+            } else {
+                none
+            };
+            (none, unknown)
         };
         let node = match form {
             TestForm::All(mask) => Node::Bits {
@@ -286,27 +317,36 @@ impl<D: Decision> Builder<'_, D> {
             .get(id)
             .ok_or(LowerError::Internal("a classifier that does not exist"))?;
 
-        let default = self.follow(place, false, &|_| Some(FALSE))?;
-        let unknown = self.follow(place, false, &|_| Some(UNKNOWN))?;
-        let mut children: Vec<(u32, Ref)> = vec![(CLASS_UNKNOWN, unknown)];
-        let base = Base::new(self, place);
-        // Where tests of bits are left, "no test holds" is not "none".
-        let otherwise = if mixed {
-            self.child(place, &base, Vec::new(), mixed)?
-        } else {
-            default
-        };
-
+        let space = self.space;
         let mut relevant: Vec<u32> = by_test
             .keys()
             .filter_map(|test| classifier.by_test.get(test))
             .flatten()
             .copied()
+            .filter(|class| space.class(place.field, *class))
             .collect();
         relevant.sort_unstable();
         relevant.dedup();
+        let others = space.has_others(place.field, relevant.len());
+
+        let mut default = None;
+        if space.none(place.field) || (others && !mixed) {
+            default = Some(self.follow(place, false, &|_| Some(FALSE))?);
+        }
+        let mut children: Vec<(u32, Ref)> = Vec::new();
+        if space.unknown {
+            let unknown = self.follow(place, false, &|_| Some(UNKNOWN))?;
+            children.push((CLASS_UNKNOWN, unknown));
+        }
+        let base = Base::new(self, place);
+        // Where tests of bits are left, "no test holds" is not "none".
+        let otherwise = if mixed && others {
+            Some(self.child(place, &base, Vec::new(), mixed)?)
+        } else {
+            default
+        };
         self.spend(relevant.len())?;
-        if otherwise != default {
+        if let Some(otherwise) = otherwise.filter(|_| otherwise != default) {
             let mut next = relevant.iter().copied().peekable();
             for class in CLASS_FIRST..classifier.classes() {
                 if next.next_if_eq(&class).is_none() {
@@ -356,6 +396,10 @@ impl<D: Decision> Builder<'_, D> {
             seen.insert(tests, child);
             children.push((class, child));
         }
+        // A class that no event has may lead anywhere.
+        let default = default
+            .or_else(|| children.last().map(|(_, child)| *child))
+            .ok_or(LowerError::Internal("a field without a value"))?;
         children.retain(|(_, child)| *child != default);
         children.sort_unstable();
         Ok(self.intern(Node::Classes {
@@ -428,7 +472,7 @@ struct Base {
 }
 
 impl Base {
-    fn new<D: Decision>(builder: &mut Builder<'_, D>, place: &Place<'_>) -> Self {
+    fn new<M: Model>(builder: &mut Builder<'_, M>, place: &Place<'_>) -> Self {
         let variables = builder.variables;
         let value = |var: VarId| {
             let (_, test) = variables.get(var)?;

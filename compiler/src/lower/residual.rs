@@ -5,6 +5,9 @@
 //! form: whatever can no longer change the outcome, its rules and record
 //! included, is dropped. It must not know of nodes.
 
+use lsmpc_abi::hook::HookId;
+use rustc_hash::FxHashMap;
+
 use super::error::LowerError;
 use super::formula::{ExprId, FALSE, Formulas, TRUE, UNKNOWN};
 use super::outcome::{ModuleFacts, Outcome, OutcomeId, Outcomes, Verdicts};
@@ -30,8 +33,8 @@ pub(crate) trait Decision {
     /// The rule that an item stands for.
     fn rule(&self, item: u32) -> Option<RuleId>;
 
-    /// Says that there are too many ways, of which `rule` makes most.
-    fn too_complex(&self, rule: Option<RuleId>) -> LowerError;
+    /// The hook; nothing: it is the subject that is looked at.
+    fn hook(&self) -> Option<HookId>;
 
     /// Drops what cannot change the outcome any more.
     fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual;
@@ -42,13 +45,13 @@ pub(crate) trait Decision {
 
 /// A hook with its statements numbered.
 #[derive(Debug)]
-pub(crate) struct Model<'ir> {
+pub(crate) struct HookModel<'ir> {
     hook: &'ir HookIr,
     /// First item of each module, and of one past the last.
     firsts: Vec<u32>,
 }
 
-impl<'ir> Model<'ir> {
+impl<'ir> HookModel<'ir> {
     /// Numbers a hook's statements and translates their conditions.
     pub(crate) fn new(
         hook: &'ir HookIr,
@@ -85,10 +88,14 @@ impl<'ir> Model<'ir> {
             .zip(self.firsts.iter().skip(1))
             .map(|((module, first), end)| (module, *first, *end))
     }
-}
 
-impl Decision for Model<'_> {
-    fn rule(&self, item: u32) -> Option<RuleId> {
+    /// The hook's statements.
+    pub(crate) fn hook(&self) -> &'ir HookIr {
+        self.hook
+    }
+
+    /// The rule that an item stands for.
+    pub(crate) fn rule(&self, item: u32) -> Option<RuleId> {
         let module = self
             .firsts
             .partition_point(|first| *first <= item)
@@ -99,14 +106,8 @@ impl Decision for Model<'_> {
         rules.get(index).map(|rule| rule.rule)
     }
 
-    fn too_complex(&self, rule: Option<RuleId>) -> LowerError {
-        LowerError::TooComplex {
-            hook: Some(self.hook.hook),
-            rule,
-        }
-    }
-
-    fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual {
+    /// Drops what cannot change the outcome any more.
+    pub(crate) fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual {
         let mut rest = residual.as_slice();
         let mut result = Vec::with_capacity(rest.len());
         if let Some(((EXEMPT, expr), after)) = rest.split_first() {
@@ -128,11 +129,71 @@ impl Decision for Model<'_> {
         result
     }
 
-    fn outcome(&self, residual: &[(u32, ExprId)], outcomes: &mut Outcomes) -> OutcomeId {
+    /// For each item the first of its module that does the same: for [`Self::merge`].
+    pub(crate) fn alike(&self) -> Vec<u32> {
+        let mut alike: Vec<u32> = Vec::new();
+        for (module, first, end) in self.modules() {
+            alike.resize(first as usize, 0);
+            alike.extend(first..first.saturating_add(FIRST_RULE));
+            let mut seen: FxHashMap<(EffectIr, bool), u32> = FxHashMap::default();
+            for (rule, item) in module.rules.iter().zip(first + FIRST_RULE..end) {
+                alike.push(*seen.entry((rule.effect, rule.quiet)).or_insert(item));
+            }
+        }
+        alike
+    }
+
+    /// Forgets which rules are true, in a normal residual: what is left decides
+    /// verdict, errno and record.
+    pub(crate) fn merge(&self, alike: &[u32], residual: Residual) -> Residual {
+        let mut rest = residual.as_slice();
+        let mut result = Vec::with_capacity(rest.len());
+        if let Some((exempt @ (EXEMPT, _), after)) = rest.split_first() {
+            result.push(*exempt);
+            rest = after;
+        }
+        for (module, first, end) in self.modules() {
+            let count = rest.partition_point(|(item, _)| *item < end);
+            let (entries, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = after;
+            if matches!(entries.first(), Some((item, TRUE)) if *item == first) {
+                merge_module(module, first, entries, alike, &mut result);
+            } else {
+                result.extend(entries);
+            }
+        }
+        result
+    }
+
+    /// Whether a residual is certain to deny: no condition that is open can change
+    /// that.
+    pub(crate) fn denies(&self, residual: &[(u32, ExprId)]) -> bool {
+        if matches!(residual.first(), Some((EXEMPT, _))) {
+            return false;
+        }
+        let mut rest = residual;
+        self.modules().any(|(module, first, end)| {
+            let count = rest.partition_point(|(item, _)| *item < end);
+            let (entries, after) = rest.split_at_checked(count).unwrap_or((rest, &[]));
+            rest = after;
+            matches!(entries.first(), Some((item, TRUE)) if *item == first)
+                && entries.iter().any(|(item, expr)| {
+                    let index = item.checked_sub(first + FIRST_RULE);
+                    let rule = index.and_then(|index| module.rules.get(index as usize));
+                    *expr == TRUE
+                        && rule.is_some_and(|rule| {
+                            matches!(rule.effect, EffectIr::Deny(_) | EffectIr::Kill)
+                        })
+                })
+        })
+    }
+
+    /// The outcome of a residual without open conditions.
+    pub(crate) fn outcome(&self, residual: &[(u32, ExprId)]) -> Outcome {
         let mut rest = residual;
         if let Some(((EXEMPT, expr), after)) = rest.split_first() {
             if *expr == TRUE {
-                return outcomes.intern(Outcome::allow());
+                return Outcome::allow();
             }
             rest = after;
         }
@@ -160,8 +221,88 @@ impl Decision for Model<'_> {
             }
             verdicts.module(module, &facts);
         }
-        outcomes.intern(verdicts.finish())
+        verdicts.finish()
     }
+}
+
+impl Decision for HookModel<'_> {
+    fn hook(&self) -> Option<HookId> {
+        Some(self.hook.hook)
+    }
+
+    fn rule(&self, item: u32) -> Option<RuleId> {
+        self.rule(item)
+    }
+
+    fn normalise(&self, formulas: &mut Formulas, residual: Residual) -> Residual {
+        self.normalise(formulas, residual)
+    }
+
+    fn outcome(&self, residual: &[(u32, ExprId)], outcomes: &mut Outcomes) -> OutcomeId {
+        outcomes.intern(self.outcome(residual))
+    }
+}
+
+/// Keeps of the rules of a module that holds one of each kind that is true, and
+/// drops what could add nothing to those.
+fn merge_module(
+    module: &ModuleIr,
+    first: u32,
+    entries: &[(u32, ExprId)],
+    alike: &[u32],
+    into: &mut Residual,
+) {
+    let rule = |item: u32| {
+        let index = item.checked_sub(first + FIRST_RULE)? as usize;
+        module.rules.get(index)
+    };
+    // Of what is certain: whether it kills, the least errno, a record, an allow.
+    let (mut kill, mut errno, mut record, mut allow) = (false, u16::MAX, false, false);
+    for (item, _) in entries.iter().filter(|(_, expr)| *expr == TRUE) {
+        let Some(rule) = rule(*item) else { continue };
+        match rule.effect {
+            EffectIr::Kill => (kill, errno) = (true, 0),
+            EffectIr::Deny(number) => errno = errno.min(number),
+            EffectIr::Allow => allow = true,
+            EffectIr::Audit => {}
+        }
+        record |= match rule.effect {
+            EffectIr::Allow => false,
+            EffectIr::Audit => true,
+            EffectIr::Kill | EffectIr::Deny(_) => !rule.quiet,
+        };
+    }
+    let mut kept: Residual = Vec::new();
+    for (item, expr) in entries {
+        let Some(found) = rule(*item) else {
+            kept.push((*item, *expr));
+            continue;
+        };
+        if *expr == TRUE {
+            let item = alike.get(*item as usize).copied().unwrap_or(*item);
+            kept.push((item, TRUE));
+            continue;
+        }
+        let idle = match found.effect {
+            EffectIr::Kill => kill && (record || found.quiet),
+            EffectIr::Deny(number) => errno <= number && (record || found.quiet),
+            EffectIr::Allow => allow,
+            EffectIr::Audit => record,
+        };
+        if !idle {
+            kept.push((*item, *expr));
+        }
+    }
+    kept.sort_unstable();
+    // The first of a kind may be open, while another is true.
+    kept.dedup_by(|(item, _), (before, expr)| {
+        let same = item == before;
+        if same {
+            *expr = TRUE;
+        }
+        same
+    });
+    into.append(&mut kept);
 }
 
 /// What is certain of a module so far.

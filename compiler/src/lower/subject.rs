@@ -3,6 +3,7 @@
 //! Owns numbering what is asked of the subject as items, and the masks that come of
 //! the answers. It must not know how a task's bits are kept.
 
+use lsmpc_abi::hook::HookId;
 use lsmpc_abi::image::{Masks, STICKY_BITS};
 
 use super::error::LowerError;
@@ -49,12 +50,12 @@ impl Subject {
 }
 
 impl Decision for Subject {
-    fn rule(&self, _item: u32) -> Option<RuleId> {
+    fn hook(&self) -> Option<HookId> {
         None
     }
 
-    fn too_complex(&self, rule: Option<RuleId>) -> LowerError {
-        LowerError::TooComplex { hook: None, rule }
+    fn rule(&self, _item: u32) -> Option<RuleId> {
+        None
     }
 
     fn normalise(&self, _formulas: &mut Formulas, residual: Residual) -> Residual {

@@ -16,6 +16,9 @@ use super::formula::{ExprId, FALSE, Formulas, TRUE, VarId};
 use crate::glob::Glob;
 use crate::ir::{Cond, Ir, PredicateId, Test};
 
+/// The largest mode.
+pub(crate) const MODE_MAX: u64 = 0o7777;
+
 /// How deep a condition may nest.
 const MAX_NESTING: u32 = 512;
 
@@ -169,6 +172,8 @@ pub(crate) struct Variables {
     var_ids: FxHashMap<(FieldId, TestId), VarId>,
     /// Tests of predicates, made once each.
     by_predicate: FxHashMap<PredicateId, TestId>,
+    /// Tests of a mode's bits, as tests of its value.
+    by_mode_bits: FxHashMap<(u64, bool), TestId>,
 }
 
 impl Variables {
@@ -221,6 +226,22 @@ impl Variables {
         let test = self.test(form);
         self.by_predicate.insert(id, test);
         Some(test)
+    }
+
+    /// The modes with all bits of a mask, or with some of them.
+    fn mode_values(&mut self, mask: u64, all: bool) -> TestId {
+        if let Some(test) = self.by_mode_bits.get(&(mask, all)) {
+            return *test;
+        }
+        let passes = |value: &u64| {
+            let set = value & mask;
+            if all { set == mask } else { set != 0 }
+        };
+        let values = (0..=MODE_MAX).filter(passes);
+        let ranges = joined(values.map(|value| (value, value)).collect());
+        let test = self.test(TestForm::Ranges(ranges.into()));
+        self.by_mode_bits.insert((mask, all), test);
+        test
     }
 
     /// One test that holds where one of `tests`, all of one kind, does.
@@ -288,6 +309,10 @@ pub(crate) struct Translator<'a> {
     pub(crate) variables: &'a mut Variables,
     pub(crate) formulas: &'a mut Formulas,
     pub(crate) order: &'a Order,
+    /// Whether variables of one field must be independent of each other, or
+    /// else told apart by classes: tests of several bits become tests of one bit
+    /// each, and those of a mode's bits tests of its value.
+    pub(crate) exact: bool,
 }
 
 impl<'a> Translator<'a> {
@@ -411,6 +436,36 @@ impl<'a> Translator<'a> {
     }
 
     fn var(&mut self, field: FieldId, test: TestId) -> ExprId {
+        let bits = match self.variables.form(test) {
+            Some(TestForm::All(mask)) if self.exact => Some((*mask, true)),
+            Some(TestForm::Some(mask)) if self.exact => Some((*mask, false)),
+            _ => None,
+        };
+        let Some((mask, all)) = bits else {
+            return self.plain_var(field, test);
+        };
+        if catalogue::field(field).ty == FieldType::Mode {
+            let test = self.variables.mode_values(mask, all);
+            return self.plain_var(field, test);
+        }
+        if mask.count_ones() < 2 {
+            return self.plain_var(field, test);
+        }
+        let mut exprs = Vec::new();
+        for bit in (0..u64::BITS).map(|bit| 1_u64 << bit) {
+            if mask & bit != 0 {
+                let test = self.variables.test(TestForm::All(bit));
+                exprs.push(self.plain_var(field, test));
+            }
+        }
+        if all {
+            self.formulas.and(exprs)
+        } else {
+            self.formulas.or(exprs)
+        }
+    }
+
+    fn plain_var(&mut self, field: FieldId, test: TestId) -> ExprId {
         let var = self.variables.var(field, test);
         self.formulas.var(var, self.order.rank(field))
     }

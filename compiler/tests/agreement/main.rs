@@ -2,10 +2,12 @@
 //! the image against plain evaluation.
 //!
 //! `LSMPC_EVENTS` sets how many events, `LSMPC_POLICIES` how many policies are laid
-//! out anew; `LSMPC_SEED` repeats a run.
+//! out anew; `LSMPC_SEED` repeats a run; `LSMPC_SHRINK` is how far a failure is shrunk.
 
 #![allow(clippy::panic, reason = "tests")]
 
+mod claims;
+mod consistent;
 mod events;
 mod naive;
 mod policies;
@@ -48,7 +50,7 @@ fn runner(cases: u32) -> TestRunner {
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: 5_000,
+        max_shrink_iters: number("LSMPC_SHRINK").map_or(5_000, |steps| steps as u32),
         ..Config::default()
     };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
@@ -104,8 +106,9 @@ fn run<T: Clone + std::fmt::Debug>(
     cases: impl Strategy<Value = (T, Vec<Event>)>,
     agree: impl Fn(&T, &[Event]) -> Result<(), TestCaseError>,
     show: impl Fn(&T) -> String,
+    usually: u64,
 ) {
-    let wanted = number("LSMPC_EVENTS").unwrap_or(20_000);
+    let wanted = number("LSMPC_EVENTS").unwrap_or(usually);
     let policies = wanted.div_ceil(EVENTS_PER_POLICY as u64);
     let mut runner = runner(u32::try_from(policies).unwrap());
     match runner.run(&cases, |(policy, events)| agree(&policy, &events)) {
@@ -123,7 +126,7 @@ fn run<T: Clone + std::fmt::Debug>(
 
 #[test]
 fn tables_agree_with_the_intermediate_form() {
-    run(case(), agree, |ir| format!("{ir:#?}"));
+    run(case(), agree, |ir| format!("{ir:#?}"), 20_000);
 }
 
 fn analysis(text: &str) -> Analysis {
@@ -186,6 +189,7 @@ fn tables_agree_with_the_reference() {
         source_case(),
         |text, events| agree_with_reference(text, events),
         String::clone,
+        20_000,
     );
 }
 
