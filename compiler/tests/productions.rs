@@ -110,12 +110,6 @@ const REFUSED: &[&str] = &[
     "empty set",
     "scope inherit",
     "scope inherit until",
-    "assert deny",
-    "assert allow",
-    "assert without conditions",
-    "assert when",
-    "assert unless",
-    "assert when unless",
 ];
 
 #[derive(Default)]
