@@ -89,10 +89,13 @@ fn results_for_programs() {
     assert_eq!(lines[1]["failures"][0]["code"], "LSMP2021");
     assert_eq!(lines[1]["expectations"], 2);
     assert_eq!(lines[3]["failed"], 2);
-    snapshot!(
-        "test-junit",
-        place.shown(&["test", "--format", "junit", "failing.lsmp"])
-    );
+    let junit = place.run(&["test", "--format", "junit", "failing.lsmp"]);
+    snapshot!("test-junit", shown(&junit));
+    let text = String::from_utf8(junit.stdout).unwrap();
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    assert_eq!((report.tests, report.failures, report.errors), (3, 2, 0));
+    let cases = &report.test_suites[0].test_cases;
+    assert_eq!(cases[1].name.as_str(), "scratch <programs> & \"others\"");
     let bad = place.run(&["test", "--format", "json", "bad.lsmp"]);
     assert_eq!(bad.status.code(), Some(1));
     assert!(String::from_utf8(bad.stdout).unwrap().contains("LSMP1001"));

@@ -3,6 +3,8 @@
 //! Owns the way to the automata, which know every set of globs that can match
 //! together, and a choice of strings to show.
 
+use std::collections::BTreeSet;
+
 use lsmpc_abi::catalogue::{self, FieldType};
 use lsmpc_abi::field::FieldId;
 
@@ -10,7 +12,7 @@ use super::values::Classes;
 use crate::automaton::Pool;
 use crate::automaton::bytes::Dfa;
 use crate::automaton::component::name_steps;
-use crate::automaton::path::{PathLimits, build};
+use crate::automaton::path::{PathAutomaton, PathLimits, build};
 use crate::event::{FieldValue, Value};
 use crate::glob::{Glob, Piece};
 use crate::hir::FieldTest;
@@ -40,15 +42,18 @@ pub(super) fn classes(field: FieldId, tests: &[&FieldTest]) -> Option<Classes> {
             automaton_states: limits.automaton_states,
             work: limits.work,
         };
-        build(&mut Pool::default(), globs.iter().copied(), limits)
-            .ok()?
-            .classes
+        let mut pool = Pool::default();
+        let automaton = build(&mut pool, globs.iter().copied(), limits).ok()?;
+        of_paths(&automaton, &pool)
     } else {
         let tags: Vec<u32> = globs.iter().map(|(tag, _)| *tag).collect();
         let steps: Vec<_> = globs.iter().map(|(_, glob)| name_steps(glob)).collect();
-        Dfa::build_tagged(&steps, &tags, limits.name_states)
-            .ok()?
-            .sets
+        let dfa = Dfa::build_tagged(&steps, &tags, limits.name_states).ok()?;
+        let accepted = accepted(&dfa, false);
+        let sets = accepted
+            .iter()
+            .filter_map(|set| dfa.sets.get(*set as usize));
+        sets.cloned().collect()
     };
     let mut classes = Classes::default();
     let samples = SAMPLES.iter().map(|sample| sample.to_vec());
@@ -63,6 +68,69 @@ pub(super) fn classes(field: FieldId, tests: &[&FieldTest]) -> Option<Classes> {
         return lists(&classes);
     }
     Some(classes)
+}
+
+/// The sets of tags that match some path.
+fn of_paths(automaton: &PathAutomaton, pool: &Pool) -> Vec<Box<[u32]>> {
+    let mut classes = BTreeSet::new();
+    let mut seen = BTreeSet::from([0]);
+    let mut queue = vec![0];
+    while let Some(state) = queue.pop() {
+        let Some(state) = automaton.states.get(state as usize) else {
+            continue;
+        };
+        let mut next: Vec<u32> = state.literals.iter().map(|(_, to)| *to).collect();
+        match &state.wild {
+            None => next.push(state.default),
+            Some((dfa, by_set)) => {
+                let sets = pool.get(*dfa).map(|dfa| accepted(dfa, true));
+                let sets = sets.into_iter().flatten();
+                next.extend(sets.filter_map(|set| by_set.get(set as usize)).copied());
+            }
+        }
+        // What is left of a path when it ends there; before its first component it
+        // is none.
+        for to in next {
+            let reached = automaton.states.get(to as usize);
+            classes.extend(reached.map(|state| state.class));
+            if seen.insert(to) && reached.is_some_and(|state| !state.sink) {
+                queue.push(to);
+            }
+        }
+    }
+    classes
+        .into_iter()
+        .filter_map(|class| automaton.classes.get(class as usize).cloned())
+        .collect()
+}
+
+/// The sets that the automaton accepts some string with; of a component it has no
+/// slash.
+fn accepted(dfa: &Dfa, component: bool) -> BTreeSet<u32> {
+    let mut columns: Vec<u8> = (1..=u8::MAX)
+        .zip(dfa.map.iter().skip(1))
+        .filter(|(byte, _)| !component || *byte != b'/')
+        .map(|(_, column)| *column)
+        .collect();
+    columns.sort_unstable();
+    columns.dedup();
+    let mut seen = BTreeSet::from([dfa.start]);
+    let mut queue = vec![dfa.start];
+    let mut sets = BTreeSet::new();
+    while let Some(state) = queue.pop() {
+        let state = usize::from(state);
+        sets.extend(dfa.accepts.get(state));
+        for column in &columns {
+            let index = state
+                .saturating_mul(dfa.columns)
+                .saturating_add(usize::from(*column));
+            let to = dfa.transitions.get(index).copied().unwrap_or(0);
+            if seen.insert(to) {
+                queue.push(to);
+            }
+        }
+    }
+    sets
 }
 
 /// A string that the glob matches.

@@ -212,3 +212,110 @@ fn addresses(tests: &[&FieldTest]) -> Vec<Value> {
     }
     found.into_iter().map(Value::Address).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::glob::parse::{Dialect, parse};
+
+    fn truths(hook: HookId, field: FieldId, tests: &[FieldTest]) -> Vec<Vec<bool>> {
+        let tests: Vec<&FieldTest> = tests.iter().collect();
+        let mut found = Vec::new();
+        for class in classes(hook, field, &tests).unwrap() {
+            // The value shown is of its class.
+            if class.value != FieldValue::Unknown {
+                let said: Vec<bool> = tests
+                    .iter()
+                    .map(|test| passes(&class.value, test) == Truth::True)
+                    .collect();
+                assert_eq!(said, class.truths, "{class:?}");
+            }
+            found.push(class.truths);
+        }
+        found.sort();
+        let count = found.len();
+        found.dedup();
+        assert_eq!(found.len(), count);
+        found
+    }
+
+    fn globs(text: &str) -> FieldTest {
+        FieldTest::Globs(parse(text.as_bytes(), Dialect::Path).unwrap().into())
+    }
+
+    const NO: bool = false;
+    const YES: bool = true;
+
+    #[test]
+    fn numbers_change_their_mind_at_bounds() {
+        let ranges = |ranges: &[(u64, u64)]| FieldTest::Ranges(ranges.into());
+        let port = |tests: &[FieldTest]| truths(HookId::SocketBind, FieldId::Port, tests);
+        assert_eq!(port(&[ranges(&[(5, 9)])]), [[NO], [YES]]);
+        // No port is larger; a unix socket has none.
+        assert_eq!(port(&[ranges(&[(0, 65_535)])]), [[NO], [YES]]);
+        assert_eq!(
+            port(&[ranges(&[(5, 9)]), FieldTest::Order(Order::Less, 7)]),
+            [[NO, NO], [NO, YES], [YES, NO], [YES, YES]]
+        );
+        let uid = |tests: &[FieldTest]| truths(HookId::FileOpen, FieldId::Uid, tests);
+        assert_eq!(uid(&[ranges(&[(0, u64::from(u32::MAX))])]), [[YES]]);
+        assert_eq!(
+            uid(&[FieldTest::Order(Order::GreaterEqual, 1)]),
+            [[NO], [YES]]
+        );
+        assert_eq!(uid(&[FieldTest::Order(Order::Greater, 0)]), [[NO], [YES]]);
+        assert_eq!(uid(&[FieldTest::Order(Order::LessEqual, 0)]), [[NO], [YES]]);
+        // By name only.
+        let kind = |tests: &[FieldTest]| truths(HookId::FileOpen, FieldId::FileType, tests);
+        assert_eq!(kind(&[ranges(&[(1, 7)])]), [[YES]]);
+        assert_eq!(kind(&[ranges(&[(2, 2)])]), [[NO], [YES]]);
+    }
+
+    #[test]
+    fn flags_combine() {
+        let prot = |tests: &[FieldTest]| truths(HookId::MmapFile, FieldId::Prot, tests);
+        let all = FieldTest::HasAll([1, 2].into());
+        let any = FieldTest::HasAny([1, 2].into());
+        // All of them is some of them.
+        assert_eq!(prot(&[all, any]), [[NO, NO], [NO, YES], [YES, YES]]);
+        // Of a flag of several bits all have to be set.
+        let wide = FieldTest::HasAny([6].into());
+        let narrow = FieldTest::HasAny([2].into());
+        assert_eq!(prot(&[wide, narrow]), [[NO, NO], [NO, YES], [YES, YES]]);
+    }
+
+    #[test]
+    fn addresses_of_both_kinds() {
+        let addr = |blocks: &[Block]| {
+            let test = FieldTest::Blocks(blocks.into());
+            truths(HookId::SocketConnect, FieldId::Addr, &[test])
+        };
+        assert_eq!(addr(&[Block::V4(0x0a00_0000, 8)]), [[NO], [YES]]);
+        assert_eq!(addr(&[Block::V6(0, 0)]), [[NO], [YES]]);
+        assert_eq!(addr(&[Block::V4(0, 0)]), [[NO], [YES]]);
+    }
+
+    #[test]
+    fn paths_and_lists_of_them() {
+        let path = |field, tests: &[FieldTest]| truths(HookId::FileOpen, field, tests);
+        let two = [globs("/a/**"), globs("/**b")];
+        assert_eq!(path(FieldId::Path, &two).len(), 4);
+        let apart = [globs("/a"), globs("/b")];
+        assert_eq!(path(FieldId::Path, &apart).len(), 3);
+        // One ancestor may be the one, another the other.
+        assert_eq!(path(FieldId::AncestorExe, &apart).len(), 4);
+        let inside = [globs("/a/**"), globs("/a/b")];
+        assert_eq!(
+            path(FieldId::AncestorExe, &inside),
+            [[NO, NO], [YES, NO], [YES, YES]]
+        );
+    }
+
+    #[test]
+    fn where_nothing_applies() {
+        let every = || globs("**");
+        let path = |hook| truths(hook, FieldId::Path, &[every()]);
+        assert_eq!(path(HookId::FileOpen), [[YES]]);
+        assert_eq!(path(HookId::MmapFile), [[NO], [YES]]);
+    }
+}

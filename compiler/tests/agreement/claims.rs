@@ -12,7 +12,7 @@ use lsmpc_engine::image::Image;
 use proptest::prelude::*;
 
 use crate::consistent::{consistent, known};
-use crate::{run, source_case};
+use crate::{run, saw, source_case};
 
 /// A policy with everything that is said about it.
 fn analysis(text: &str) -> Analysis {
@@ -81,6 +81,7 @@ fn rules_are_as_claimed(text: &str, events: &[Event]) -> Result<(), TestCaseErro
     for event in events {
         let event = &consistent(event);
         let answer = evaluate(&hir, event).unwrap();
+        saw(&answer);
         prop_assert_eq!(
             decided(&evaluate(&redundant, event).unwrap()),
             decided(&answer),
@@ -109,12 +110,14 @@ fn rules_are_as_claimed(text: &str, events: &[Event]) -> Result<(), TestCaseErro
 
 #[test]
 fn rules_that_change_nothing_change_nothing() {
-    run(
+    let seen = run(
+        "rules that change nothing",
+        12,
         source_case(),
         |text, events| rules_are_as_claimed(text, events),
         String::clone,
-        8_000,
     );
+    assert!(seen.events > 0, "{seen:?}");
 }
 
 /// The policy's text with an `assert` about its last rule's condition.
@@ -189,6 +192,7 @@ fn promises_are_as_claimed(text: &str, deny: bool, events: &[Event]) -> Result<(
             continue;
         }
         let answer = evaluate(&hir, event).unwrap();
+        saw(&answer);
         prop_assert!(!is_broken(&answer), "broken by {}", event.to_json_line());
     }
     Ok(())
@@ -197,11 +201,13 @@ fn promises_are_as_claimed(text: &str, deny: bool, events: &[Event]) -> Result<(
 #[test]
 fn promises_are_kept_or_broken_as_claimed() {
     for deny in [true, false] {
-        run(
+        let seen = run(
+            "promises",
+            50,
             source_case(),
             |text, events| promises_are_as_claimed(text, deny, events),
             String::clone,
-            2_000,
         );
+        assert!(seen.events > 0, "{seen:?}");
     }
 }

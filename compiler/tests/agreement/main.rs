@@ -2,7 +2,10 @@
 //! the image against plain evaluation.
 //!
 //! `LSMPC_EVENTS` sets how many events, `LSMPC_POLICIES` how many policies are laid
-//! out anew; `LSMPC_SEED` repeats a run; `LSMPC_SHRINK` is how far a failure is shrunk.
+//! out anew; with `LSMPC_UNKNOWN=1` every event has a field that is unknown;
+//! `LSMPC_SEED` repeats a run, `LSMPC_SHRINK` sets how hard a failure is made small.
+//! The long run:
+//! `LSMPC_EVENTS=1000000 cargo test -p lsmpc-compiler --release --test agreement`.
 
 #![allow(clippy::panic, reason = "tests")]
 
@@ -10,6 +13,7 @@ mod claims;
 mod consistent;
 mod events;
 mod naive;
+mod open;
 mod policies;
 mod sources;
 
@@ -18,8 +22,9 @@ use std::path::Path;
 
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::OUTCOME_UNKNOWN;
-use lsmpc_compiler::event::Event;
+use lsmpc_compiler::event::{Answer, Event, FieldValue, Verdict};
 use lsmpc_compiler::format::format;
+use lsmpc_compiler::hir::Hir;
 use lsmpc_compiler::ir::Ir;
 use lsmpc_compiler::lower::{LowerError, LowerOptions, lower};
 use lsmpc_compiler::reference::evaluate;
@@ -50,7 +55,7 @@ fn runner(cases: u32) -> TestRunner {
     let config = Config {
         cases,
         failure_persistence: None,
-        max_shrink_iters: number("LSMPC_SHRINK").map_or(5_000, |steps| steps as u32),
+        max_shrink_iters: number("LSMPC_SHRINK").map_or(5_000, |most| most as u32),
         ..Config::default()
     };
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
@@ -82,7 +87,10 @@ fn case() -> impl Strategy<Value = (Ir, Vec<Event>)> {
 fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     let lowered = match lower(ir, &LowerOptions::default()) {
         Ok(lowered) => lowered,
-        Err(LowerError::GlobTooCostly { .. } | LowerError::TooComplex { .. }) => return Ok(()),
+        Err(LowerError::GlobTooCostly { .. } | LowerError::TooComplex { .. }) => {
+            see(|seen| seen.too_complex += 1);
+            return Ok(());
+        }
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
     let again = lower(ir, &LowerOptions::default()).unwrap();
@@ -92,6 +100,7 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
     for event in events {
         let (wanted, mattered) = naive::evaluate(ir, event);
+        saw(&wanted);
         let (number, given) = tables
             .evaluate_numbered(event)
             .map_err(|error| TestCaseError::fail(format!("{error} on {event:?}")))?;
@@ -102,14 +111,78 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// What a run has seen: that it was about something.
+#[derive(Debug, Default, Clone, Copy)]
+struct Seen {
+    events: u64,
+    kills: u64,
+    denials: u64,
+    records: u64,
+    unknown: u64,
+    too_complex: u64,
+}
+
+impl Seen {
+    /// Every kind of answer was among them; a short run may miss some.
+    fn is_varied(&self) -> bool {
+        self.events < 1000
+            || self.kills > 0 && self.denials > 0 && self.records > 0 && self.unknown > 0
+    }
+}
+
+thread_local! {
+    static SEEN: Cell<Seen> = Cell::default();
+}
+
+fn see(change: impl FnOnce(&mut Seen)) {
+    SEEN.with(|seen| {
+        let mut now = seen.get();
+        change(&mut now);
+        seen.set(now);
+    });
+}
+
+fn saw(answer: &Answer) {
+    see(|seen| {
+        seen.events += 1;
+        seen.kills += u64::from(answer.verdict == Verdict::Kill);
+        seen.denials += u64::from(answer.verdict == Verdict::Deny);
+        seen.records += u64::from(answer.record);
+        seen.unknown += u64::from(answer.unknown);
+    });
+}
+
+/// Makes one field unknown in every event that knows all of its.
+fn forget(events: &mut [Event]) {
+    for (number, event) in events.iter_mut().enumerate() {
+        let known = |value: &FieldValue| *value != FieldValue::Unknown;
+        let count = event.values.len().max(1);
+        if event.values.values().all(known)
+            && let Some(value) = event.values.values_mut().nth(number % count)
+        {
+            *value = FieldValue::Unknown;
+        }
+    }
+}
+
 fn run<T: Clone + std::fmt::Debug>(
+    name: &str,
+    share: u64,
     cases: impl Strategy<Value = (T, Vec<Event>)>,
     agree: impl Fn(&T, &[Event]) -> Result<(), TestCaseError>,
     show: impl Fn(&T) -> String,
-    usually: u64,
-) {
-    let wanted = number("LSMPC_EVENTS").unwrap_or(usually);
-    let policies = wanted.div_ceil(EVENTS_PER_POLICY as u64);
+) -> Seen {
+    let wanted = number("LSMPC_EVENTS").unwrap_or(100_000) / share;
+    // A little more than wanted, as the number for each policy is random.
+    let policies = wanted.div_ceil(EVENTS_PER_POLICY as u64 - 1);
+    let forgetful = number("LSMPC_UNKNOWN").is_some_and(|unknown| unknown != 0);
+    let cases = cases.prop_map(move |(policy, mut events)| {
+        if forgetful {
+            forget(&mut events);
+        }
+        (policy, events)
+    });
+    SEEN.with(|seen| seen.set(Seen::default()));
     let mut runner = runner(u32::try_from(policies).unwrap());
     match runner.run(&cases, |(policy, events)| agree(&policy, &events)) {
         Ok(()) => {}
@@ -122,11 +195,17 @@ fn run<T: Clone + std::fmt::Debug>(
         }
         Err(error) => panic!("{error}"),
     }
+    let seen = SEEN.with(Cell::get);
+    eprintln!("{name}: {policies} policies, {seen:?}");
+    assert!(seen.too_complex <= policies / 10);
+    seen
 }
 
 #[test]
 fn tables_agree_with_the_intermediate_form() {
-    run(case(), agree, |ir| format!("{ir:#?}"), 20_000);
+    let show = |ir: &Ir| format!("{ir:#?}");
+    let seen = run("intermediate form", 1, case(), agree, show);
+    assert!(seen.is_varied(), "{seen:?}");
 }
 
 fn analysis(text: &str) -> Analysis {
@@ -149,7 +228,8 @@ fn source_case() -> impl Strategy<Value = (String, Vec<Event>)> {
     })
 }
 
-fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseError> {
+/// A policy in all its forms; `None` if its tables would be too large.
+fn compiled(text: &str) -> Result<Option<(Hir, Ir, Tables)>, TestCaseError> {
     let analysis = analysis(text);
     let errors: Vec<String> = analysis
         .diagnostics
@@ -162,14 +242,25 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
     };
     let lowered = match lower(&ir, &LowerOptions::default()) {
         Ok(lowered) => lowered,
-        Err(LowerError::GlobTooCostly { .. } | LowerError::TooComplex { .. }) => return Ok(()),
+        Err(LowerError::GlobTooCostly { .. } | LowerError::TooComplex { .. }) => {
+            see(|seen| seen.too_complex += 1);
+            return Ok(None);
+        }
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
     let image =
         Image::from_bytes(lowered.bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    Ok(Some((hir, ir, tables)))
+}
+
+fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseError> {
+    let Some((hir, ir, tables)) = compiled(text)? else {
+        return Ok(());
+    };
     for event in events {
         let wanted = evaluate(&hir, event).unwrap();
+        saw(&wanted);
         let given = tables
             .evaluate(event)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -185,12 +276,35 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
 
 #[test]
 fn tables_agree_with_the_reference() {
-    run(
+    let seen = run(
+        "reference",
+        1,
         source_case(),
         |text, events| agree_with_reference(text, events),
         String::clone,
-        20_000,
     );
+    assert!(seen.is_varied(), "{seen:?}");
+}
+
+#[test]
+fn what_tests_say_of_open_fields_holds() {
+    let seen = run(
+        "open fields",
+        40,
+        source_case(),
+        |text, events| {
+            let Some((hir, _, tables)) = compiled(text)? else {
+                return Ok(());
+            };
+            for event in events {
+                saw(&evaluate(&hir, event).unwrap());
+                open::agree(&hir, &tables, event)?;
+            }
+            Ok(())
+        },
+        String::clone,
+    );
+    assert!(seen.is_varied(), "{seen:?}");
 }
 
 /// The intermediate form, which tables are made of; without the places of rules,

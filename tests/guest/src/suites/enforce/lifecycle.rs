@@ -1,7 +1,7 @@
 //! What is attached when: only the hooks that a policy names, and nothing once
 //! it is removed.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::Ground;
 use super::case::{ACTOR, plain_file};
@@ -103,6 +103,17 @@ fn remove_allows_everything(ground: &mut Ground) -> Result<()> {
     lsmpc(&["status"])?.expect_code(0)?;
     let shown = lsmpc(&["show"])?.expect_code(0)?;
     ensure!(shown.stdout.contains("/t/one"), "show: {}", shown.text());
+    // Its own record, explained by the policy that the kernel holds.
+    let records = lsmpc(&["events", "--format", "json"])?.expect_code(0)?;
+    let record = records.stdout.lines().find(|line| line.contains("/t/one"));
+    let record = record.context("no record of the denial")?;
+    let why = lsmpc(&["why", "--event", record])?.expect_code(0)?;
+    ensure!(
+        why.stdout.contains("true: `path` is \"/t/one\"")
+            && why.stdout.contains("verdict: denied with EPERM"),
+        "why: {}",
+        why.text()
+    );
     ground.remove()?;
     bpf::await_no_links()?;
     actor.must(&["open", "/t/one", "r"])?;
