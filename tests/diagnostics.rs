@@ -1,4 +1,5 @@
-//! What people see for every policy of `tests/corpus/err`.
+//! What people see for every policy of `tests/corpus/err`, which has each code, and
+//! of `tests/corpus/shown`, which has the many words for them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,18 @@ fn cases(directory: &Path) -> Vec<(String, PathBuf)> {
 
 #[test]
 fn rendered_diagnostics() {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/err");
+    rendered("err", &[]);
+}
+
+#[test]
+fn many_mistakes_at_once() {
+    rendered("shown", &["--all"]);
+}
+
+fn rendered(part: &str, options: &[&str]) {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/corpus")
+        .join(part);
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path("../snapshots/cli/diagnostics");
     settings.set_prepend_module_to_snapshot(false);
@@ -38,13 +50,15 @@ fn rendered_diagnostics() {
             .current_dir(&directory)
             .env("NO_COLOR", "1")
             .args(arguments(&path))
+            .args(options)
             .arg(relative)
             .output()
             .unwrap();
         let shown = String::from_utf8(output.stdout).unwrap();
         let shown = shown.replace(directory.parent().unwrap().to_str().unwrap(), "/corpus");
         assert!(output.stderr.is_empty(), "{name}: {:?}", output.stderr);
-        insta::assert_snapshot!(name, shown);
+        let prefix = if part == "err" { "" } else { "shown-" };
+        insta::assert_snapshot!(format!("{prefix}{name}"), shown);
     }
 }
 
