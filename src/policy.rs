@@ -221,10 +221,6 @@ fn too_much(error: &LowerError, ir: &Ir, sources: &SourceMap) -> Diagnostic {
         ),
         LowerError::TooManyValues { .. } => (Code::TooManyClasses, "join the values into ranges"),
         LowerError::TooLarge { .. } => (Code::ImageTooLarge, "make the policy smaller"),
-        LowerError::Unsupported { .. } => (
-            Code::NotEnforceable,
-            "`lsmpc hooks` says which fields are enforced",
-        ),
         LowerError::Nesting => (Code::ConditionTooLarge, "split the condition"),
         LowerError::Internal(_) => (
             Code::Internal,

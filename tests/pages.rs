@@ -90,32 +90,26 @@ fn hooks() {
          HOOK` one hook with all values of its fields. Where there is a `path` there is also\n\
          `any_path`: `path` or, where there is one, `new_path`.\n\n",
     );
-    page.push_str("## Enforced\n\n| hook | when | fields of the object |\n|---|---|---|\n");
-    for hook in catalogue::hooks().iter().filter(|hook| hook.lowered) {
+    page.push_str(
+        "## Hooks\n\n| hook | from Linux | when | fields of the object |\n|---|---|---|---|\n",
+    );
+    for hook in catalogue::hooks() {
         let fields: Vec<String> = hook
             .fields
             .iter()
-            .filter(|field| catalogue::field(**field).lowered)
             .map(|field| format!("`{}`", field.name()))
             .collect();
         page.push_str(&format!(
-            "| `{}` | {} | {} |\n",
+            "| `{}` | {} | {} | {} |\n",
             hook.id.name(),
+            since(hook.since),
             hook.description,
             fields.join(" ")
         ));
     }
     page.push_str("\n## Fields\n\nThose of the subject are there in every hook.\n\n");
     page.push_str("| field | type | | values |\n|---|---|---|---|\n");
-    let enforced = |field: FieldId| {
-        let hooks = catalogue::hooks();
-        let mut hooks = hooks.iter().filter(|hook| hook.lowered);
-        catalogue::field(field).lowered && hooks.any(|hook| hook.has(field))
-    };
-    for field in catalogue::fields()
-        .iter()
-        .filter(|field| enforced(field.id))
-    {
+    for field in catalogue::fields() {
         let of = if field.id.is_subject() {
             "subject: "
         } else {
@@ -129,25 +123,6 @@ fn hooks() {
             values(field.id)
         ));
     }
-    page.push_str(
-        "\n## Understood, not enforced yet\n\n\
-         A policy that needs one of these is refused with `LSMP1008`.\n\n\
-         | hook | when | from Linux |\n|---|---|---|\n",
-    );
-    for hook in catalogue::hooks().iter().filter(|hook| !hook.lowered) {
-        page.push_str(&format!(
-            "| `{}` | {} | {} |\n",
-            hook.id.name(),
-            hook.description,
-            since(hook.since)
-        ));
-    }
-    let fields: Vec<String> = catalogue::fields()
-        .iter()
-        .filter(|field| !enforced(field.id))
-        .map(|field| format!("`{}`", field.id.name()))
-        .collect();
-    page.push_str(&format!("\nFields: {}.\n", fields.join(", ")));
     expect_page("hooks.md", &page);
 }
 

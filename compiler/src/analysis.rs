@@ -12,10 +12,11 @@ mod report;
 mod route;
 mod rules;
 mod rulesets;
+mod stuck;
 mod text;
 mod truths;
 mod value;
-mod world;
+pub(crate) mod world;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

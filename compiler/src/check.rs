@@ -185,19 +185,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports what the checker understands and nothing enforces yet.
-    fn not_enforceable(&mut self, what: &str, span: Span) {
-        self.report(
-            Diagnostic::new(
-                Code::NotEnforceable,
-                format!("{what} is understood, but this version cannot enforce it"),
-                span,
-                "not enforced by this version",
-            )
-            .help("leave it out: a policy is enforced as it is written or not at all"),
-        );
-    }
-
     /// Where a span begins, for reports.
     fn place(&self, span: Span) -> Place {
         let Some(file) = self.sources.get(span.file) else {

@@ -88,7 +88,6 @@ codes! {
     UnknownErrno = "LSMP1005" Error "unknown errno";
     FieldNotOnHook = "LSMP1006" Error "a hook does not have the field";
     NotOnKernel = "LSMP1007" Error "the requested kernel lacks it";
-    NotEnforceable = "LSMP1008" Error "understood, but this version cannot enforce it";
     OutOfScope = "LSMP1009" Error "no condition can be about this";
     TypeMismatch = "LSMP1010" Error "a value of the wrong type";
     OutOfRange = "LSMP1011" Error "a value that the field can never have";

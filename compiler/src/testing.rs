@@ -16,6 +16,7 @@ use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_syntax::{Span, Spanned};
 
+use crate::analysis::world::absent;
 use crate::diagnostic::Diagnostic;
 use crate::event::{Answer, Event, FieldValue, Verdict};
 use crate::hir::{Binding, Expected, Hir, Test, TestStep};
@@ -108,7 +109,8 @@ impl Given {
         }
     }
 
-    /// The event; what its hook does not have is left out.
+    /// The event; what its hook does not have is left out, and what cannot apply
+    /// beside what is bound does not.
     fn event(self, hook: &Spanned<lsmpc_abi::hook::HookId>) -> Event {
         let mut event = Event::new(hook.node);
         event.values = self.values;
@@ -116,6 +118,9 @@ impl Given {
             .values
             .retain(|field, _| catalogue::hook(hook.node).has(*field));
         event.inherited = self.inherited;
+        for field in absent(&event) {
+            event.values.insert(field, FieldValue::None);
+        }
         event
     }
 }

@@ -14,23 +14,18 @@ use crate::render::text;
 
 /// List the hooks, or the fields of one.
 ///
-/// Hooks are spelled as in the kernel. Those not enforced by this version are
-/// understood and refused.
+/// Hooks are spelled as in the kernel. Some came after the oldest kernel that
+/// policies are enforced on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   lsmpc hooks                     all hooks
-  lsmpc hooks --enforced          those that this version enforces
   lsmpc hooks file_open           its fields, their types and values
   lsmpc hooks --format json       everything, one object a line")]
 pub(crate) struct Hooks {
     /// A hook, as the kernel spells it
     #[arg(value_name = "HOOK")]
     hook: Option<String>,
-
-    /// Only those that this version enforces
-    #[arg(long, conflicts_with = "hook")]
-    enforced: bool,
 
     #[command(flatten)]
     format: FormatArgument,
@@ -45,7 +40,7 @@ impl Hooks {
             (Format::Human, Some(hook)) => output.text(page(hook, terminal.stdout))?,
             (Format::Json, Some(hook)) => output.json(&as_json(hook))?,
             (Format::Json, None) => {
-                for hook in self.chosen() {
+                for hook in catalogue::hooks() {
                     output.json(&as_json(hook))?;
                 }
             }
@@ -54,24 +49,12 @@ impl Hooks {
         Ok(Outcome::Done)
     }
 
-    fn chosen(&self) -> impl Iterator<Item = &'static HookInfo> {
-        let enforced = self.enforced;
-        catalogue::hooks()
-            .iter()
-            .filter(move |hook| hook.lowered || !enforced)
-    }
-
     fn overview(&self, color: bool) -> String {
-        let mut rows = vec![
-            ["HOOK", "KERNEL", "ENFORCED", "WHEN"]
-                .map(str::to_owned)
-                .to_vec(),
-        ];
-        for hook in self.chosen() {
+        let mut rows = vec![["HOOK", "KERNEL", "WHEN"].map(str::to_owned).to_vec()];
+        for hook in catalogue::hooks() {
             rows.push(vec![
                 hook.id.name().to_owned(),
                 since(hook.since),
-                if hook.lowered { "yes" } else { "no" }.to_owned(),
                 hook.description.to_owned(),
             ]);
         }
@@ -100,13 +83,8 @@ fn find(name: &str) -> Result<&'static HookInfo, Failure> {
 
 /// One hook for people.
 fn page(hook: &HookInfo, color: bool) -> String {
-    let enforced = if hook.lowered {
-        "enforced".to_owned()
-    } else {
-        "understood, not enforced by this version".to_owned()
-    };
     let mut page = format!(
-        "{}: {}\nLinux {} and newer; {enforced}\n",
+        "{}: {}\nLinux {} and newer\n",
         paint(color, Style::Bold, hook.id.name()),
         hook.description,
         since(hook.since)
@@ -137,11 +115,10 @@ fn fields(ids: impl Iterator<Item = FieldId>) -> String {
         .map(|id| {
             let field = catalogue::field(id);
             listed.push(field);
-            let note = if field.lowered { "" } else { " (not enforced)" };
             vec![
                 format!("  {}", id.name()),
                 field.ty.name().to_owned(),
-                format!("{}{note}", field.description),
+                field.description.to_owned(),
             ]
         })
         .collect();
@@ -182,7 +159,6 @@ fn as_json(hook: &HookInfo) -> Value {
                 "type": field.ty.name(),
                 "description": field.description,
                 "kernel": since(field.since.max(hook.since)),
-                "enforced": field.lowered && hook.lowered,
                 "enumerators": enumerators,
             })
         })
@@ -191,7 +167,6 @@ fn as_json(hook: &HookInfo) -> Value {
         "hook": hook.id.name(),
         "description": hook.description,
         "kernel": since(hook.since),
-        "enforced": hook.lowered,
         "any_path": hook.has(FieldId::Path),
         "fields": fields,
     })

@@ -130,7 +130,8 @@ fn examples_are_clean_and_answer_as_recorded() {
         })
         .collect();
     policies.sort();
-    assert!(policies.len() >= 6);
+    assert!(policies.len() >= 15);
+    let mut recorded = 0;
     for policy in policies {
         let shown = policy.to_str().unwrap();
         let output = place.run(&[
@@ -142,6 +143,10 @@ fn examples_are_clean_and_answer_as_recorded() {
 
         let name = policy.file_stem().unwrap().to_str().unwrap();
         let events = examples.join("events").join(format!("{name}.jsonl"));
+        if !events.exists() {
+            continue;
+        }
+        recorded += 1;
         let events = events.to_str().unwrap();
         let tables = place.shown(&["eval", shown, "--events", events]);
         let reference = place.shown(&["eval", "--engine", "reference", shown, "--events", events]);
@@ -149,4 +154,5 @@ fn examples_are_clean_and_answer_as_recorded() {
         assert!(!tables.contains("\"unknown\":true"), "{name}: {tables}");
         snapshot!(format!("example-{name}"), tables);
     }
+    assert!(recorded >= 9);
 }

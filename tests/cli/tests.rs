@@ -230,5 +230,5 @@ fn examples_are_tested() {
         );
         assert!(expects(&["quiet", "allow"]) >= 3, "{}", path.display());
     }
-    assert!(examples >= 9);
+    assert!(examples >= 15);
 }

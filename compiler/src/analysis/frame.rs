@@ -13,6 +13,7 @@ use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use rustc_hash::FxHashMap;
 
+use super::stuck::{Bits, Stuck};
 use super::value::{self, Domain, Values};
 use super::world::{World, worlds};
 use crate::event::{Event, FieldValue, Value};
@@ -37,6 +38,9 @@ const LIMITS: Limits = Limits {
     work: 8_000_000,
     bytes: u64::MAX,
 };
+
+/// Nodes looked at for one event.
+const MAX_STEPS: usize = 1 << 16;
 
 /// Why a question is not decided, in words: what was too much.
 pub(crate) type Undecided = String;
@@ -206,7 +210,19 @@ impl Frame {
         })
     }
 
-    fn values(
+    /// The classifier of tests of a field.
+    pub(crate) fn classifier(
+        &mut self,
+        field: FieldId,
+        tests: Vec<TestId>,
+    ) -> Result<ClassifierId, Undecided> {
+        self.classifiers
+            .intern(field, tests, &self.variables, &LIMITS)
+            .map_err(|failure| undecided(&failure.error))
+    }
+
+    /// A value of each class that has one.
+    pub(crate) fn values(
         &mut self,
         hook: HookId,
         field: FieldId,
@@ -266,42 +282,49 @@ impl<M> Decided<M> {
     }
 
     /// An event that leads to a wanted terminal.
-    pub(crate) fn event(&self, wanted: impl Fn(OutcomeId) -> bool) -> Option<Event> {
-        self.parts.iter().find_map(|part| {
-            let way = self.way(part, &wanted)?;
-            Some(self.event_of(part, &way))
-        })
+    ///
+    /// # Errors
+    ///
+    /// [`Undecided`], if there are too many ways to look at.
+    pub(crate) fn event(
+        &self,
+        stuck: &Stuck,
+        wanted: impl Fn(OutcomeId) -> bool,
+    ) -> Result<Option<Event>, Undecided> {
+        let mut steps = 0;
+        for part in &self.parts {
+            let search = Search {
+                decided: self,
+                part,
+                stuck,
+                good: self.good(part, &wanted),
+                wanted: &wanted,
+            };
+            let mut way = Vec::new();
+            if let Some(bits) = search.go(part.root, Bits::default(), &mut way, &mut steps)? {
+                let mut event = self.event_of(part, &way);
+                stuck.put(bits, &mut event);
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
     }
 
-    /// A way from a part's root to a wanted terminal.
-    fn way(&self, part: &Part, wanted: &impl Fn(OutcomeId) -> bool) -> Option<Vec<Choice>> {
-        let leads = |child: Ref, good: &BTreeSet<u32>| match child.leads() {
-            Leads::Outcome(outcome) => wanted(outcome),
-            Leads::Node(node) => good.contains(&node),
-        };
+    /// The nodes of a part from which a wanted terminal is reached.
+    fn good(&self, part: &Part, wanted: &impl Fn(OutcomeId) -> bool) -> BTreeSet<u32> {
         // Children come first.
         let mut good = BTreeSet::new();
         for node in self.nodes.survey(part.root).nodes {
-            let body = self.nodes.list().get(node as usize)?;
-            if body.children().any(|child| leads(child, &good)) {
+            let leads = |child: Ref| match child.leads() {
+                Leads::Outcome(outcome) => wanted(outcome),
+                Leads::Node(node) => good.contains(&node),
+            };
+            let body = self.nodes.list().get(node as usize);
+            if body.is_some_and(|body| body.children().any(leads)) {
                 good.insert(node);
             }
         }
-        if !leads(part.root, &good) {
-            return None;
-        }
-        let mut way = Vec::new();
-        let mut at = part.root;
-        while let Leads::Node(node) = at.leads() {
-            let body = self.nodes.list().get(node as usize)?;
-            let (choice, child) = self
-                .choices(part, body)
-                .into_iter()
-                .find(|(_, child)| leads(*child, &good))?;
-            way.push(choice);
-            at = child;
-        }
-        Some(way)
+        good
     }
 
     /// The ways on from a node: one for each class that leads elsewhere than the
@@ -351,10 +374,15 @@ impl<M> Decided<M> {
         }
     }
 
-    /// An event that goes that way; what the way leaves open has some value.
-    pub(crate) fn event_of(&self, part: &Part, way: &[Choice]) -> Event {
+    /// An event that goes that way, but for what sticks to its task; what the way
+    /// leaves open has some value.
+    fn event_of(&self, part: &Part, way: &[Choice]) -> Event {
         let mut event = Event::new(self.hook);
-        for field in &self.fields {
+        for field in self
+            .fields
+            .iter()
+            .filter(|field| **field != FieldId::Sticky)
+        {
             let value = if part.world.is_none(*field) {
                 FieldValue::None
             } else if let Some(values) = part.values.get(field) {
@@ -367,6 +395,7 @@ impl<M> Decided<M> {
         }
         for choice in way {
             let (field, value) = match *choice {
+                Choice::Bits(FieldId::Sticky, ..) => continue,
                 Choice::None(field) => (field, FieldValue::None),
                 Choice::Class(field, class) => {
                     let index = class.saturating_sub(CLASS_FIRST) as usize;
@@ -386,5 +415,53 @@ impl<M> Decided<M> {
             event.values.insert(field, value);
         }
         event
+    }
+}
+
+/// A search for a way to a wanted terminal that some task can go.
+struct Search<'a, M, W> {
+    decided: &'a Decided<M>,
+    part: &'a Part,
+    stuck: &'a Stuck,
+    good: BTreeSet<u32>,
+    wanted: &'a W,
+}
+
+impl<M, W: Fn(OutcomeId) -> bool> Search<'_, M, W> {
+    /// Goes on from `at`: whether it leads there, and with which bits.
+    fn go(
+        &self,
+        at: Ref,
+        bits: Bits,
+        way: &mut Vec<Choice>,
+        steps: &mut usize,
+    ) -> Result<Option<Bits>, Undecided> {
+        let node = match at.leads() {
+            Leads::Outcome(outcome) => return Ok((self.wanted)(outcome).then_some(bits)),
+            Leads::Node(node) if self.good.contains(&node) => node,
+            Leads::Node(_) => return Ok(None),
+        };
+        *steps += 1;
+        if *steps > MAX_STEPS {
+            return Err("too many tests of `ancestor.exe` exclude one another".to_owned());
+        }
+        let Some(body) = self.decided.nodes.list().get(node as usize) else {
+            return Ok(None);
+        };
+        for (choice, child) in self.decided.choices(self.part, body) {
+            let with = match choice {
+                Choice::Bits(FieldId::Sticky, mask, set) => bits.with(mask, set),
+                _ => bits,
+            };
+            if with != bits && !self.stuck.fits(with) {
+                continue;
+            }
+            way.push(choice);
+            if let Some(found) = self.go(child, with, way, steps)? {
+                return Ok(Some(found));
+            }
+            way.pop();
+        }
+        Ok(None)
     }
 }

@@ -9,6 +9,7 @@ use lsmpc_syntax::Spanned;
 
 use super::frame::{Frame, Undecided, translator};
 use super::report::Reports;
+use super::stuck::Stuck;
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::event::{Event, Verdict};
@@ -65,6 +66,8 @@ fn counterexample(ir: &Ir, assert: &Assert, hook: HookId) -> Result<Option<Event
     let parts: Vec<_> = assert.when.iter().chain(&assert.unless).collect();
     let bare = Ir {
         predicates: ir.predicates.clone(),
+        scopes: ir.scopes.clone(),
+        sticky: ir.sticky.clone(),
         ..Ir::default()
     };
     let (asked, mut conds) = irgen::add_conditions(bare, hook, &parts);
@@ -79,11 +82,13 @@ fn counterexample(ir: &Ir, assert: &Assert, hook: HookId) -> Result<Option<Event
     };
     let found = ir.hooks.iter().find(|found| found.hook == hook);
     let hook_ir = found.unwrap_or(&silent);
-    let decided = Frame::default().decide(hook, false, |variables, formulas, order| {
+    let mut frame = Frame::default();
+    let stuck = Stuck::new(&asked, &mut frame)?;
+    let decided = frame.decide(hook, false, |variables, formulas, order| {
         let mut translator = translator(&asked, variables, formulas, order);
         Promise::new(hook_ir, &condition, assert.deny, &mut translator)
     })?;
-    Ok(decided.event(|terminal| terminal == BROKEN))
+    decided.event(&stuck, |terminal| terminal == BROKEN)
 }
 
 /// What is asked.

@@ -11,6 +11,8 @@ use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
+use crate::event::{Event, FieldValue, Value};
+
 /// `AF_UNIX`
 const UNIX: u64 = 1;
 /// `AF_INET`
@@ -98,11 +100,46 @@ impl World {
         self.values.get(&field).map(Vec::as_slice)
     }
 
+    /// Whether a field may be that here.
+    fn has(&self, hook: HookId, field: FieldId, value: &FieldValue) -> bool {
+        match value {
+            FieldValue::Unknown => true,
+            FieldValue::None => self.may_be_none(hook, field),
+            FieldValue::Known(Value::Int(number)) => {
+                !self.is_none(field)
+                    && self.values(field).is_none_or(|ranges| {
+                        ranges
+                            .iter()
+                            .any(|(low, high)| (*low..=*high).contains(number))
+                    })
+            }
+            FieldValue::Known(_) => !self.is_none(field),
+        }
+    }
+
     fn keep(&mut self, fields: &BTreeSet<FieldId>) {
         self.none.retain(|field| fields.contains(field));
         self.known.retain(|field| fields.contains(field));
         self.values.retain(|field, _| fields.contains(field));
     }
+}
+
+/// The fields that are none in an event because of what it says of others.
+pub(crate) fn absent(event: &Event) -> Vec<FieldId> {
+    let fields: BTreeSet<FieldId> = catalogue::hook(event.hook).fields.iter().copied().collect();
+    let mut possible = worlds(event.hook, &fields);
+    possible.retain(|world| {
+        event
+            .values
+            .iter()
+            .all(|(field, value)| world.has(event.hook, *field, value))
+    });
+    let is_absent = |field: &FieldId| {
+        !event.values.contains_key(field)
+            && !possible.is_empty()
+            && possible.iter().all(|world| world.is_none(*field))
+    };
+    fields.into_iter().filter(is_absent).collect()
 }
 
 /// The worlds of a hook, as far as `fields` tell them apart.
@@ -154,6 +191,24 @@ mod tests {
         assert_eq!(of(HookId::MmapFile, &[FieldId::Prot]), 1);
         assert_eq!(of(HookId::MmapFile, &[FieldId::Path]), 2);
         assert_eq!(of(HookId::FileOpen, &[FieldId::Path]), 1);
+    }
+
+    #[test]
+    fn what_other_fields_exclude() {
+        let family = |value| FieldValue::Known(Value::Int(value));
+        let event = Event::new(HookId::SocketConnect);
+        assert_eq!(absent(&event), []);
+        let inet = event.clone().with(FieldId::Family, family(INET));
+        assert_eq!(absent(&inet), [FieldId::UnixPath]);
+        let unix = event.clone().with(FieldId::Family, family(UNIX));
+        assert_eq!(absent(&unix), [FieldId::Addr, FieldId::Port]);
+        let path = FieldValue::Known(Value::Bytes(b"@x".to_vec()));
+        assert_eq!(
+            absent(&event.with(FieldId::UnixPath, path)),
+            [FieldId::Addr, FieldId::Port]
+        );
+        let anonymous = Event::new(HookId::MmapFile).with(FieldId::Path, FieldValue::None);
+        assert!(absent(&anonymous).contains(&FieldId::FileMode));
     }
 
     #[test]

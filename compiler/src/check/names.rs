@@ -176,9 +176,6 @@ impl Checker<'_> {
                 .help("leave the hook out for that kernel, or ask for a newer one"),
             );
         }
-        if !info.lowered {
-            self.not_enforceable(&format!("the hook `{word}`"), name.span);
-        }
         Some(hook)
     }
 
@@ -329,11 +326,6 @@ impl Checker<'_> {
                     .help("leave the condition out for that kernel, or ask for a newer one"),
                 );
             }
-            // Of a hook that cannot be enforced, its own fields go without saying.
-            let hook_is = hooks.iter().any(|hook| catalogue::hook(hook.node).lowered);
-            if !info.lowered && (info.id.is_subject() || hook_is) {
-                self.not_enforceable(&format!("the field `{name}`"), used.span);
-            }
         }
     }
 
@@ -382,15 +374,13 @@ pub(super) fn field_names() -> impl Iterator<Item = &'static str> {
     names.chain(["any_path"])
 }
 
-/// The hooks that have a field, those first that can be enforced.
+/// The hooks that have a field.
 fn hooks_with(field: FieldRef) -> String {
-    let all = || {
-        let hooks = catalogue::hooks().iter();
-        hooks.filter(move |hook| hook.has(field.field()))
-    };
-    let enforced = all().filter(|hook| hook.lowered);
-    let others = all().filter(|hook| !hook.lowered);
-    let names: Vec<&str> = enforced.chain(others).map(|hook| hook.id.name()).collect();
+    let names: Vec<&str> = catalogue::hooks()
+        .iter()
+        .filter(|hook| hook.has(field.field()))
+        .map(|hook| hook.id.name())
+        .collect();
     let some = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
     let more = if names.len() > 6 { " …" } else { "" };
     format!("hooks with `{}`: {some}{more}", field.name())

@@ -80,11 +80,7 @@ test "a scratch binary is stopped" {
 
 #[test]
 fn the_example_of_the_language_is_understood() {
-    says(
-        EXAMPLE,
-        &[
-        ],
-    );
+    says(EXAMPLE, &[]);
 }
 
 #[test]

@@ -44,14 +44,6 @@ pub enum LowerError {
         /// The rule that adds most to it, where one does.
         rule: Option<RuleId>,
     },
-    /// A field that tables cannot look at.
-    #[error("{} cannot be enforced", field.name())]
-    Unsupported {
-        /// The field.
-        field: FieldId,
-        /// The rule that uses it.
-        rule: Option<RuleId>,
-    },
     /// A condition nests deeper than lowering follows.
     #[error("a condition nests too deep")]
     Nesting,
@@ -68,8 +60,7 @@ impl LowerError {
             Self::TooComplex { rule, .. }
             | Self::GlobTooCostly { rule, .. }
             | Self::TooManyValues { rule, .. }
-            | Self::TooLarge { rule, .. }
-            | Self::Unsupported { rule, .. } => *rule,
+            | Self::TooLarge { rule, .. } => *rule,
             Self::Nesting | Self::Internal(_) => None,
         }
     }
@@ -80,8 +71,7 @@ impl LowerError {
             Self::TooComplex { rule, .. }
             | Self::GlobTooCostly { rule, .. }
             | Self::TooManyValues { rule, .. }
-            | Self::TooLarge { rule, .. }
-            | Self::Unsupported { rule, .. } => *rule = rule.or(named),
+            | Self::TooLarge { rule, .. } => *rule = rule.or(named),
             Self::Nesting | Self::Internal(_) => {}
         }
         self

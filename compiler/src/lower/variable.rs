@@ -392,19 +392,14 @@ impl<'a> Translator<'a> {
         let is_sticky = predicate.field == FieldId::Sticky;
         let fits = match (&predicate.test, kind(predicate.field)) {
             (Test::Sticky(_), _) => is_sticky,
-            _ if is_sticky => false,
+            // What is asked of ancestors sticks to their descendants.
+            _ if is_sticky || predicate.field == FieldId::AncestorExe => false,
             (Test::Globs(_), kind) => matches!(kind, Kind::Path | Kind::Name),
             (Test::Blocks(_), kind) => kind == Kind::Wide,
             (Test::Ranges(_) | Test::HasAll(_) | Test::HasAny(_), kind) => kind == Kind::Scalar,
         };
         if !fits {
             return Err(LowerError::Internal("a test that does not suit its field"));
-        }
-        if predicate.field == FieldId::AncestorExe {
-            return Err(LowerError::Unsupported {
-                field: predicate.field,
-                rule: None,
-            });
         }
         Ok((predicate.field, &predicate.test))
     }

@@ -5,20 +5,10 @@ use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use proptest::prelude::*;
 
-/// The hooks that can be enforced.
-fn hooks() -> Vec<HookId> {
-    catalogue::hooks()
-        .iter()
-        .filter(|hook| hook.lowered)
-        .map(|hook| hook.id)
-        .collect()
-}
-
-/// The fields that all of `hooks` have and that can be enforced.
+/// The fields that all of `hooks` have.
 fn fields(hooks: &[HookId], subject: bool) -> Vec<FieldId> {
     catalogue::fields()
         .iter()
-        .filter(|field| field.lowered)
         .map(|field| field.id)
         .filter(|field| hooks.iter().all(|hook| catalogue::hook(*hook).has(*field)))
         .filter(|field| !subject || field.is_subject())
@@ -231,11 +221,10 @@ fn module(hooks: Vec<HookId>, chosen: Vec<FieldId>) -> BoxedStrategy<Vec<String>
 
 /// A policy's text, its hooks and fields, and its inherited scopes.
 pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>, Vec<String>)> {
-    prop::sample::subsequence(hooks(), 1..3).prop_flat_map(|hooks| {
+    prop::sample::subsequence(HookId::ALL.to_vec(), 1..3).prop_flat_map(|hooks| {
         let all: Vec<FieldId> = catalogue::fields()
             .iter()
-            .filter(|field| field.lowered)
-            .map(|field| field.id)
+                .map(|field| field.id)
             .filter(|field| hooks.iter().any(|hook| catalogue::hook(*hook).has(*field)))
             .collect();
         prop::sample::subsequence(all, 1..5)

@@ -5,9 +5,6 @@
 //! of fields, enumerators with the kernel's numbers (x86-64 and asm-generic),
 //! and from which kernel on there is what. It must not know how any of it is
 //! checked or read.
-//!
-//! An entry with `lowered: false` is understood by the checker and cannot be
-//! enforced yet; a policy that needs it is refused.
 
 mod enumerators;
 mod errno;
@@ -103,8 +100,6 @@ pub struct FieldInfo {
     pub enumerators: &'static [Enumerator],
     /// The first kernel on which it can be read, if that is not the oldest.
     pub since: Option<Since>,
-    /// Whether it can be enforced.
-    pub lowered: bool,
 }
 
 /// What a hook offers.
@@ -118,8 +113,6 @@ pub struct HookInfo {
     pub fields: &'static [FieldId],
     /// The first kernel that has it, if that is not the oldest.
     pub since: Option<Since>,
-    /// Whether it can be enforced.
-    pub lowered: bool,
 }
 
 /// What a field means.

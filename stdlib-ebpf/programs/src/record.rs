@@ -129,10 +129,9 @@ const fn fields_of(hook: &HookInfo, mut row: Fields) -> Fields {
     let mut at = 0;
     while at < hook.fields.len() {
         let field = catalogue::field(hook.fields[at]);
-        match (field.lowered, field.ty) {
-            (false, _) => {}
-            (true, FieldType::Path | FieldType::Name) => row = with_text(row, field.id),
-            (true, _) => {
+        match field.ty {
+            FieldType::Path | FieldType::Name => row = with_text(row, field.id),
+            _ => {
                 row.values[row.value_count as usize] = field.id as u8;
                 row.value_count += 1;
             }

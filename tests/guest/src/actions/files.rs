@@ -22,18 +22,26 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
             i64::from(unsafe { libc::mknod(path.as_ptr(), mode, 0) })
         }),
         ["chown", path, uid, gid] => chown(path, uid, gid),
-        // SAFETY (all below): `path` ends in NUL.
-        ["rmdir", path] => path_call(path, "rmdir", |path| unsafe { libc::rmdir(path) }),
-        ["truncate", path] => {
-            path_call(path, "truncate", |path| unsafe { libc::truncate(path, 3) })
-        }
-        ["chroot-only", path] => path_call(path, "chroot", |path| unsafe { libc::chroot(path) }),
-        ["symlink", target, path] => two_paths(target, path, "symlink", |target, path| unsafe {
-            libc::symlink(target, path)
+        ["rmdir", path] => path_call(path, "rmdir", |path| {
+            // SAFETY: the path ends in NUL.
+            unsafe { libc::rmdir(path) }
         }),
-        ["link", from, to] => {
-            two_paths(from, to, "link", |from, to| unsafe { libc::link(from, to) })
-        }
+        ["truncate", path] => path_call(path, "truncate", |path| {
+            // SAFETY: the path ends in NUL.
+            unsafe { libc::truncate(path, 3) }
+        }),
+        ["chroot-only", path] => path_call(path, "chroot", |path| {
+            // SAFETY: the path ends in NUL.
+            unsafe { libc::chroot(path) }
+        }),
+        ["symlink", target, path] => two_paths(target, path, "symlink", |target, path| {
+            // SAFETY: both end in NUL.
+            unsafe { libc::symlink(target, path) }
+        }),
+        ["link", from, to] => two_paths(from, to, "link", |from, to| {
+            // SAFETY: both end in NUL.
+            unsafe { libc::link(from, to) }
+        }),
         ["ftruncate", path] => on_open(path, "rw", "ftruncate", |file| {
             // SAFETY: an open descriptor.
             i64::from(unsafe { libc::ftruncate(file, 3) })
@@ -48,8 +56,9 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["mprotect", path] => mprotect_file(path),
         ["mprotect-of", kind] => mprotect(kind),
         ["setxattr", path, name] => setxattr(path, name),
-        ["removexattr", path, name] => two_paths(path, name, "removexattr", |path, name| unsafe {
-            libc::removexattr(path, name)
+        ["removexattr", path, name] => two_paths(path, name, "removexattr", |path, name| {
+            // SAFETY: both end in NUL.
+            unsafe { libc::removexattr(path, name) }
         }),
         _ => return None,
     })

@@ -57,10 +57,8 @@ fn mount(source: &str, path: &str, kind: &str, flags: &str) -> Done {
 /// A mount namespace of its own, from which nothing spreads.
 fn private() -> Done {
     // SAFETY: no pointers; this process has one thread.
-    check(
-        i64::from(unsafe { libc::unshare(libc::CLONE_NEWNS) }),
-        "unshare",
-    )?;
+    let unshared = unsafe { libc::unshare(libc::CLONE_NEWNS) };
+    check(i64::from(unshared), "unshare")?;
     mount("-", "/", "-", "private").map_err(|failed| Failed {
         at: "mount-private",
         ..failed

@@ -28,7 +28,7 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     let wanted = |hook: &str| arguments.is_empty() || arguments.iter().any(|word| word == hook);
     for hook in catalogue::hooks() {
         let name = hook.id.name();
-        if !hook.lowered || !wanted(name) {
+        if !wanted(name) {
             continue;
         }
         let here = names.knows(name);
