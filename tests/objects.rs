@@ -13,7 +13,7 @@ use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_INIT_NSPROXY, GLOBAL_MOU
 use lsmpc_abi::kernel::{GLOBAL_ARGUMENTS, GLOBAL_EXECUTED, GLOBAL_RATE, GLOBAL_RENAME_LOCK};
 use lsmpc_abi::kernel::{NUMBERS, OFFSETS, RENUMBERED};
 use lsmpc_abi::maps;
-use lsmpc_abi::state::{Counter, LongPart, TaskState};
+use lsmpc_abi::state::{Counter, LongPart, Seeds, TaskState};
 use sha2::{Digest, Sha256};
 
 fn prebuilt() -> PathBuf {
@@ -70,6 +70,7 @@ fn maps_have_the_abis_sizes() {
     let expected = |name: &str| match name {
         maps::POLICY => (ARRAY_OF_MAPS, 4, 1),
         maps::TASK => (TASK_STORAGE, size_of::<TaskState>(), 0),
+        maps::SEEDS => (TASK_STORAGE, size_of::<Seeds>(), 0),
         maps::SCRATCH => (ARRAY, 0, maps::SLOTS_PER_CPU),
         maps::RECORDS => (ARRAY, 0, maps::RECORDS_PER_CPU),
         maps::EVENTS => (RINGBUF, 0, maps::EVENT_BYTES),

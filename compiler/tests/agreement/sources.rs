@@ -224,7 +224,7 @@ pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldI
     prop::sample::subsequence(HookId::ALL.to_vec(), 1..3).prop_flat_map(|hooks| {
         let all: Vec<FieldId> = catalogue::fields()
             .iter()
-                .map(|field| field.id)
+            .map(|field| field.id)
             .filter(|field| hooks.iter().any(|hook| catalogue::hook(*hook).has(*field)))
             .collect();
         prop::sample::subsequence(all, 1..5)
