@@ -56,8 +56,8 @@ fn is_file(field: FieldId) -> bool {
 fn may_be_none(hook: HookId, field: FieldId) -> bool {
     use FieldId::*;
     match field {
-        Exe | ParentExe | ParentComm | TargetExe | Addr | Port | UnixPath | OwnerUid | OwnerGid
-        | Source => true,
+        AncestorExe | Exe | ParentExe | ParentComm | TargetExe | Addr | Port | UnixPath
+        | OwnerUid | OwnerGid | Source => true,
         Fs if hook == HookId::SbMount => true,
         field => hook == HookId::MmapFile && is_file(field),
     }
@@ -70,6 +70,17 @@ fn possible(hook: HookId, field: FieldId, value: &Value) -> Value {
         _ => 0,
     };
     match info.ty {
+        FieldType::Path if field == FieldId::AncestorExe => {
+            let programs = match value {
+                Value::List(list) => list.iter().flatten(),
+                _ => [].iter().flatten(),
+            };
+            let program = |one: &Vec<u8>| {
+                let one = Value::Bytes(one.clone());
+                Some(path(hook, FieldId::Exe, &one))
+            };
+            Value::List(programs.map(program).collect())
+        }
         FieldType::Path => Value::Bytes(path(hook, field, value)),
         FieldType::Name => {
             let mut bytes = match value {

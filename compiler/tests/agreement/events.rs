@@ -6,7 +6,7 @@ use lsmpc_abi::hook::HookId;
 use lsmpc_compiler::event::{Event, FieldValue, Value};
 use proptest::prelude::*;
 
-use crate::policies::{address, fields, int};
+use crate::policies::{address, int};
 
 fn path() -> impl Strategy<Value = Vec<u8>> {
     let component = prop_oneof![
@@ -85,9 +85,10 @@ fn value(field: FieldId) -> BoxedStrategy<FieldValue> {
 /// An event of a hook that gives these fields values, of a task that some of these
 /// scopes stick to.
 pub(crate) fn event(hook: HookId, asked: &[FieldId], inherited: &[String]) -> BoxedStrategy<Event> {
-    let values: Vec<_> = fields(hook)
-        .into_iter()
-        .filter(|field| asked.contains(field))
+    let values: Vec<_> = FieldId::ALL
+        .iter()
+        .copied()
+        .filter(|field| catalogue::hook(hook).has(*field) && asked.contains(field))
         .map(|field| (Just(field), value(field)))
         .collect();
     let inherited = prop::sample::subsequence(inherited.to_vec(), 0..=inherited.len());

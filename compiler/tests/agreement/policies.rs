@@ -20,7 +20,7 @@ pub(crate) const HOOKS: [HookId; 4] = [
     HookId::TaskKill,
 ];
 
-/// Every field of a hook that can be lowered.
+/// Every field of a hook that the intermediate form asks about.
 pub(crate) fn fields(hook: HookId) -> Vec<FieldId> {
     FieldId::ALL
         .iter()
