@@ -69,10 +69,13 @@ fn runtime() -> Runtime {
     }
 }
 
+/// What the image of a policy says about itself.
+const REPORT: &[u8] = br#"{"format":1,"compiler":"flow","hooks":[],"scopes":[],"rules":[],"outcomes":[],"sources":[]}"#;
+
 /// A policy: these hooks are denied with EACCES, and recorded, for one uid.
 fn image(hooks: &[HookId], pages: u32) -> Vec<u8> {
     let mut bytes = vec![0; pages as usize * PAGE_SIZE];
-    let report = br#"{"flow":true}"#;
+    let report = REPORT;
     let node = PAGE_SIZE as u32 + 256;
     let last = (pages - 1) * PAGE_SIZE as u32;
     put(&mut bytes, 0, &MAGIC);
@@ -325,10 +328,7 @@ fn events() {
         .duration_since(record.time)
         .unwrap_or_default();
     assert!(age < Duration::from_secs(10), "{age:?}");
-    assert_eq!(
-        reader.report(record.epoch).unwrap().as_slice(),
-        br#"{"flow":true}"#
-    );
+    assert_eq!(reader.report(record.epoch).unwrap().as_slice(), REPORT);
     let begin = Instant::now();
     while reader
         .next(Some(Duration::from_millis(100)))

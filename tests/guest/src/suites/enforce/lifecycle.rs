@@ -1,7 +1,7 @@
 //! What is attached when: only the hooks that a policy names, and nothing once
 //! it is removed.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::Ground;
 use super::case::{ACTOR, plain_file};
@@ -23,7 +23,7 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
         Ok(())
     });
     report.test(
-        "enforce::lifecycle::what_is_not_enforced_is_refused",
+        "enforce::lifecycle::a_policy_with_an_error_is_refused",
         refused,
     );
     report.test("enforce::lifecycle::only_used_hooks_are_attached", || {
@@ -93,10 +93,9 @@ fn remove_allows_everything(ground: &mut Ground) -> Result<()> {
     let shown = lsmpc(&["show"])?.expect_code(0)?;
     ensure!(shown.stdout.contains("/t/one"), "show: {}", shown.text());
     // Its own record, explained by the policy that the kernel holds.
-    let records = lsmpc(&["events", "--format", "json"])?.expect_code(0)?;
-    let record = records.stdout.lines().find(|line| line.contains("/t/one"));
-    let record = record.context("no record of the denial")?;
-    let why = lsmpc(&["why", "--event", record])?.expect_code(0)?;
+    let is_it = |event: &cli::Event| event.get("path") == "/t/one";
+    let record = ground.events()?.wait("the denial", is_it)?;
+    let why = lsmpc(&["why", "--event", &record.0.to_string()])?.expect_code(0)?;
     ensure!(
         why.stdout.contains("true: `path` is \"/t/one\"")
             && why.stdout.contains("verdict: denied with EPERM"),
