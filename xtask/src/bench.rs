@@ -93,7 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let table = table(&rows);
     println!("{heading}\n\n{table}");
     if arguments.only.is_none() && !arguments.no_write {
-        write(&heading, &table)?;
+        write([BEGIN, END], &heading, &table)?;
     }
     Ok(true)
 }
@@ -107,7 +107,7 @@ fn rows(values: &[Value]) -> Vec<&Map<String, Value>> {
         .collect()
 }
 
-/// A Markdown table with aligned columns, in the order in which keys appear.
+/// The rows as a table, in the order in which keys appear.
 fn table(rows: &[&Map<String, Value>]) -> String {
     let mut columns: Vec<&str> = Vec::new();
     for row in rows {
@@ -117,70 +117,100 @@ fn table(rows: &[&Map<String, Value>]) -> String {
             }
         }
     }
-    let cell = |row: &Map<String, Value>, column: &str| match row.get(column) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(value) => value.to_string(),
-    };
-    let is_number = |column: &str| {
-        rows.iter().all(|row| {
-            row.get(column)
-                .is_none_or(|value| value.is_number() || value.is_null())
-        })
-    };
-    let widths: Vec<usize> = columns
-        .iter()
-        .map(|column| {
-            let cells = rows.iter().map(|row| cell(row, column).chars().count());
-            cells.chain([column.chars().count(), 4]).max().unwrap_or(4)
-        })
-        .collect();
-    let line = |cells: Vec<String>| {
-        let padded = cells
-            .iter()
-            .zip(&columns)
-            .zip(&widths)
-            .map(|((cell, column), &width)| {
-                if is_number(column) {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
-            });
-        format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
-    };
-    let mut text = line(columns.iter().map(|&column| column.to_owned()).collect());
-    let rule = columns.iter().zip(&widths).map(|(column, &width)| {
-        if is_number(column) {
-            format!("{}:", "-".repeat(width - 1))
-        } else {
-            "-".repeat(width)
-        }
-    });
-    text += &format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
+    let mut table = Table::new(&columns);
     for row in rows {
-        text += &line(columns.iter().map(|column| cell(row, column)).collect());
+        let cell = |column: &&str| match row.get(*column) {
+            None | Some(Value::Null) => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+        };
+        table.row(columns.iter().map(cell).collect());
     }
-    text
+    table.markdown()
 }
 
-/// Puts the table between the markers of the document.
-fn write(heading: &str, table: &str) -> Result<()> {
+/// A Markdown table with aligned columns: numbers to the right.
+pub(crate) struct Table {
+    columns: Vec<String>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(columns: &[&str]) -> Self {
+        Self {
+            columns: columns.iter().map(|&column| column.to_owned()).collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row, with a cell for each column.
+    pub(crate) fn row(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    pub(crate) fn markdown(&self) -> String {
+        let shapes: Vec<(usize, bool)> = self
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(number, column)| {
+                let cells = || self.rows.iter().filter_map(|row| row.get(number));
+                let width = cells().map(|cell| cell.chars().count());
+                let width = width.chain([column.chars().count(), 4]).max().unwrap_or(4);
+                let is_number = cells().all(|cell| cell.is_empty() || cell.parse::<f64>().is_ok());
+                (width, is_number)
+            })
+            .collect();
+        let line = |cells: &[String]| {
+            let padded = cells
+                .iter()
+                .zip(&shapes)
+                .map(|(cell, &(width, is_number))| {
+                    if is_number {
+                        format!("{cell:>width$}")
+                    } else {
+                        format!("{cell:<width$}")
+                    }
+                });
+            format!("| {} |\n", padded.collect::<Vec<_>>().join(" | "))
+        };
+        let mut text = line(&self.columns);
+        let rule = shapes.iter().map(|&(width, is_number)| {
+            if is_number {
+                format!("{}:", "-".repeat(width - 1))
+            } else {
+                "-".repeat(width)
+            }
+        });
+        text += &format!("| {} |\n", rule.collect::<Vec<_>>().join(" | "));
+        for row in &self.rows {
+            text += &line(row);
+        }
+        text
+    }
+}
+
+/// Puts a table between two markers of the document.
+pub(crate) fn write(markers: [&str; 2], heading: &str, table: &str) -> Result<()> {
     let path = repository::root().join("docs/performance.md");
-    let text =
-        fs::read_to_string(&path).unwrap_or_else(|_| format!("# Performance\n\n{BEGIN}\n{END}\n"));
-    let text = replaced(&text, &format!("{heading}\n\n{table}"))
-        .with_context(|| format!("{} lacks the lines {BEGIN} and {END}", path.display()))?;
+    let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let text = replaced(&text, markers, &format!("{heading}\n\n{table}")).with_context(|| {
+        format!(
+            "{} lacks the lines {}",
+            path.display(),
+            markers.join(" and ")
+        )
+    })?;
     fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
     eprintln!("xtask: wrote {}", repository::shown(&path));
     Ok(())
 }
 
 /// `document` with `text` between its markers.
-fn replaced(document: &str, text: &str) -> Option<String> {
-    let (before, rest) = document.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{text}\n{END}{after}"))
+fn replaced(document: &str, [begin, end]: [&str; 2], text: &str) -> Option<String> {
+    let (before, rest) = document.split_once(begin)?;
+    let (_, after) = rest.split_once(end)?;
+    Some(format!("{before}{begin}\n\n{text}\n{end}{after}"))
 }
 
 #[cfg(test)]
@@ -207,7 +237,7 @@ mod tests {
     fn text_goes_between_the_markers() {
         let document = format!("a\n{BEGIN}\nold\n{END}\nb\n");
         let expected = format!("a\n{BEGIN}\n\nnew\n\n{END}\nb\n");
-        assert_eq!(replaced(&document, "new\n"), Some(expected));
-        assert_eq!(replaced("no markers", "new"), None);
+        assert_eq!(replaced(&document, [BEGIN, END], "new\n"), Some(expected));
+        assert_eq!(replaced("no markers", [BEGIN, END], "new"), None);
     }
 }

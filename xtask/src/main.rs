@@ -9,6 +9,7 @@ mod apt;
 mod bench;
 mod btf_ext;
 mod ci;
+mod compare;
 mod console;
 mod cpio;
 mod demo;
@@ -53,6 +54,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Count instructions in a deterministic guest and write the tables.
     Bench(bench::Arguments),
+    /// Compile the same rules with other compilers, too, and write the table.
+    Compare(compare::Arguments),
     /// Everything a change has to pass.
     Ci(ci::Arguments),
 }
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
     };
     match result {
