@@ -16,6 +16,7 @@ mod demo;
 mod ebpf;
 mod image;
 mod kernels;
+mod matrix;
 mod process;
 mod progress;
 mod repository;

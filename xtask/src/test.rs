@@ -15,7 +15,7 @@ use crate::progress::{Step, note};
 use crate::suites::{ROWS, Row};
 use crate::tally::Tally;
 use crate::vm::{self, Outcome, Spec};
-use crate::{ebpf, image, process};
+use crate::{ebpf, image, matrix, process};
 
 /// Run the host's tests, then the suites in guests.
 #[derive(Args, Default)]
@@ -38,6 +38,9 @@ pub(crate) struct Arguments {
     /// Processors that guests may use at the same time
     #[arg(long, value_name = "N")]
     jobs: Option<u32>,
+    /// Write what was seen on which kernel to docs/kernels.md
+    #[arg(long, conflicts_with_all = ["host_only", "only"])]
+    write_kernels: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
@@ -99,20 +102,29 @@ fn guests(arguments: &Arguments) -> Result<Tally> {
     let slots = Slots::new(arguments.jobs.unwrap_or(processors).max(1));
     let step = Step::start(format!("running {} guests", jobs.len()));
     let tally = Mutex::new(Tally::default());
+    let seen = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for job in &jobs {
             let taken = slots.take(job.spec.smp);
-            let (tally, step, slots) = (&tally, &step, &slots);
+            let (tally, seen, step, slots) = (&tally, &seen, &step, &slots);
             scope.spawn(move || {
                 let outcome = vm::run_guest(&job.spec, |_| {});
                 slots.give_back(taken);
                 let counted = say(step, &job.title, &outcome);
+                if let Ok(outcome) = outcome {
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.extend(outcome.json);
+                }
                 *tally.lock().unwrap_or_else(PoisonError::into_inner) += counted;
             });
         }
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     step.done(&tally.to_string().replace(',', " and"));
+    if arguments.write_kernels {
+        let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        matrix::write(&seen)?;
+    }
     Ok(tally)
 }
 
