@@ -73,13 +73,13 @@ pub(crate) const ROWS: &[Row] = &[
     // All of its points: `cargo xtask vm --kernel 6.12 --suite kill9`.
     Row {
         kernels: IN_FULL,
-        arguments: &["1", "3"],
+        arguments: &["1", "5"],
         timeout: HALF_AN_HOUR,
         ..Row::new("kill9")
     },
     Row {
         kernels: IN_SHORT,
-        arguments: &["1", "8"],
+        arguments: &["1", "10"],
         timeout: TEN_MINUTES,
         ..Row::new("kill9")
     },
@@ -98,7 +98,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         // A swap waits for a whole grace period here.
         kernels: &["6.1"],
-        arguments: &["200"],
+        arguments: &["100"],
         smp: 2,
         timeout: TEN_MINUTES,
         ..Row::new("swap")
