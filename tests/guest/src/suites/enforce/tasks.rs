@@ -61,13 +61,12 @@ fn traced(all: &mut Vec<Case>) {
         .shows("ptrace.mode", json!(["PTRACE_MODE_ATTACH"])),
     );
     all.push(
-        // Denied, the file is opened and turns out to be empty or forbidden.
         Case::of_child(
             "ptrace_access_check",
             "ptrace.mode-read",
             "ptrace.mode has PTRACE_MODE_READ",
             "ptrace.mode has PTRACE_MODE_ATTACH",
-            "open",
+            "readlink",
             PEEK,
         )
         .with_errno(libc::EACCES),
