@@ -112,7 +112,7 @@ fn rules_are_as_claimed(text: &str, events: &[Event]) -> Result<(), TestCaseErro
 fn rules_that_change_nothing_change_nothing() {
     let seen = run(
         "rules that change nothing",
-        4,
+        20,
         source_case(),
         |text, events| rules_are_as_claimed(text, events),
         String::clone,
@@ -208,7 +208,7 @@ fn promises_are_kept_or_broken_as_claimed() {
     for deny in [true, false] {
         let seen = run(
             "promises",
-            10,
+            50,
             source_case(),
             |text, events| promises_are_as_claimed(text, deny, events),
             String::clone,

@@ -172,7 +172,7 @@ fn run<T: Clone + std::fmt::Debug>(
     agree: impl Fn(&T, &[Event]) -> Result<(), TestCaseError>,
     show: impl Fn(&T) -> String,
 ) -> Seen {
-    let wanted = number("LSMPC_EVENTS").unwrap_or(20_000) / share;
+    let wanted = number("LSMPC_EVENTS").unwrap_or(100_000) / share;
     // A little more than wanted, as the number for each policy is random.
     let policies = wanted.div_ceil(EVENTS_PER_POLICY as u64 - 1);
     let forgetful = number("LSMPC_UNKNOWN").is_some_and(|unknown| unknown != 0);
@@ -290,7 +290,7 @@ fn tables_agree_with_the_reference() {
 fn what_tests_say_of_open_fields_holds() {
     let seen = run(
         "open fields",
-        100,
+        400,
         source_case(),
         |text, events| {
             let Some((hir, _, tables)) = compiled(text)? else {
