@@ -1,14 +1,17 @@
 //! Can this machine enforce a policy at all, and if not, why, and what helps?
 //!
 //! Owns the checks that come before anything is changed. Reads only; the trial
-//! loads attach nothing. Must not know what a policy names: hooks are
-//! `support`'s.
+//! loads attach nothing. Must not know what a policy names: whether its hooks are
+//! there is `support`'s.
 
 use std::path::Path;
+
+use lsmpc_abi::hook::HookId;
 
 use crate::btf::KernelBtf;
 use crate::code::Code;
 use crate::offsets;
+use crate::support::kernel_has;
 use crate::system::{KernelVersion, System, Trial, Trials};
 
 /// What a check came to.
@@ -128,6 +131,7 @@ pub(crate) fn with_types(
     let types = kernel_types(&mut report, system);
     if let Some(types) = &types {
         structures(&mut report, types);
+        hooks(&mut report, types);
     }
     bpffs(&mut report, system, dir);
     lockdown(&mut report, system);
@@ -364,6 +368,27 @@ fn structures(report: &mut Preflight, types: &KernelBtf) {
             "use an lsmpc that knows this kernel".into(),
         ],
     );
+}
+
+/// Which hooks there are. That some are missing concerns only policies that name
+/// them.
+fn hooks(report: &mut Preflight, types: &KernelBtf) {
+    let missing: Vec<&str> = HookId::ALL
+        .iter()
+        .map(|hook| hook.name())
+        .filter(|name| !kernel_has(types, name))
+        .collect();
+    let all = HookId::ALL.len();
+    let found = if missing.is_empty() {
+        format!("all {all}")
+    } else {
+        let there = all - missing.len();
+        format!(
+            "{there} of {all}; not in this kernel: {}",
+            missing.join(", ")
+        )
+    };
+    report.ok("hooks", found);
 }
 
 fn bpffs(report: &mut Preflight, system: &System, dir: &Path) {

@@ -99,7 +99,7 @@ fn a_good_machine_passes() {
     let root = machine();
     let report = full(&System::at(root.path()), Path::new(DIR), &GOOD);
     assert!(report.passed(), "{report:#?}");
-    assert_eq!(report.checks.len(), 8);
+    assert_eq!(report.checks.len(), 9);
 }
 
 #[test]
