@@ -34,6 +34,7 @@ const TREES: &[Tree] = &[
 ];
 
 /// A file of the caller's that goes into the guest.
+#[derive(Clone, Debug)]
 pub(crate) struct Extra {
     pub(crate) from: PathBuf,
     pub(crate) to: String,

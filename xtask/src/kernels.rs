@@ -3,7 +3,7 @@
 //!
 //! Old versions vanish from the archive, so a kernel is named by its series
 //! and resolved to a version when it is first wanted; what was taken is
-//! recorded beside it.
+//! recorded beside it. A few modules of the same version are kept with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,16 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::apt::{Suite, View};
+use crate::image::Extra;
 use crate::progress::{Step, note};
 use crate::{process, repository};
 
 /// The kernels the guest suites run on. `newest` is the newest that Debian's
 /// backports to the current release have.
 pub(crate) const TESTED: &[&str] = &["6.1", "6.12", "newest"];
+
+/// The modules that suites load, without what they may depend on.
+const MODULES: &[&str] = &["overlay"];
 
 const METAPACKAGE: &str = "linux-image-cloud-amd64";
 
@@ -46,6 +50,9 @@ pub(crate) struct Kernel {
     pub(crate) sha256: String,
     #[serde(skip)]
     pub(crate) image: PathBuf,
+    /// Those of [`MODULES`] that are at hand.
+    #[serde(skip)]
+    pub(crate) modules: Vec<Extra>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
@@ -81,19 +88,34 @@ pub(crate) fn own(image: &Path) -> Result<Kernel> {
         version: String::new(),
         sha256: sha256(&bytes),
         image: image.to_owned(),
+        modules: Vec::new(),
     })
 }
 
 /// The kernels of these names, downloaded where they are not at hand.
 pub(crate) fn ensure_all(names: &[&str]) -> Result<Vec<Kernel>> {
-    let mut view = None;
+    let mut archive = Archive(None);
     let mut kernels = Vec::new();
     for name in names {
-        if let Some(kernel) = cached(name)? {
-            kernels.push(kernel);
-            continue;
+        let mut kernel = match cached(name)? {
+            Some(kernel) => kernel,
+            None => download(archive.view()?, name)?,
+        };
+        if !modules_directory(name)?.exists() {
+            add_modules(&mut archive, &kernel)?;
         }
-        if view.is_none() {
+        kernel.modules = modules(name)?;
+        kernels.push(kernel);
+    }
+    Ok(kernels)
+}
+
+/// Debian's archive, once something is wanted of it.
+struct Archive(Option<View>);
+
+impl Archive {
+    fn view(&mut self) -> Result<&View> {
+        if self.0.is_none() {
             let step = Step::start("fetching Debian's package lists for guest kernels");
             let new = View::detached(
                 &repository::vm_cache().join("apt"),
@@ -105,13 +127,89 @@ pub(crate) fn ensure_all(names: &[&str]) -> Result<Vec<Kernel>> {
             )?;
             new.update()?;
             step.done("done");
-            view = Some(new);
+            self.0 = Some(new);
         }
-        if let Some(view) = &view {
-            kernels.push(download(view, name)?);
+        self.0.as_ref().context("no view of the archive")
+    }
+}
+
+fn modules_directory(name: &str) -> Result<PathBuf> {
+    Ok(directory(name)?.join("modules"))
+}
+
+/// The modules that are kept with a kernel, and where the guest looks for them.
+fn modules(name: &str) -> Result<Vec<Extra>> {
+    let mut found = Vec::new();
+    let releases = fs::read_dir(modules_directory(name)?);
+    for release in releases.into_iter().flatten().flatten() {
+        for module in fs::read_dir(release.path())?.flatten() {
+            let inside = [release.file_name(), module.file_name()]
+                .map(|name| name.to_string_lossy().into_owned())
+                .join("/");
+            found.push(Extra {
+                from: module.path(),
+                to: format!("/lib/modules/{inside}"),
+            });
         }
     }
-    Ok(kernels)
+    Ok(found)
+}
+
+/// Keeps the modules of a kernel's own version with it. Where the archive has no such
+/// version any more, that is remembered; suites go without, and say so.
+fn add_modules(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
+    let to = modules_directory(&kernel.name)?;
+    let file = match fetch_modules(archive, kernel) {
+        Ok(file) => file,
+        Err(error) => {
+            note(&format!(
+                "tests that need modules of kernel {} are skipped, until \
+                 `cargo xtask kernels --refresh` finds some: {error:#}",
+                kernel.name
+            ));
+            fs::create_dir_all(to)?;
+            return Ok(());
+        }
+    };
+    let unpacked = directory(&kernel.name)?.join("unpacked");
+    process::quiet(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&unpacked))?;
+    for libraries in ["usr/lib/modules", "lib/modules"] {
+        let releases = fs::read_dir(unpacked.join(libraries));
+        for release in releases.into_iter().flatten().flatten() {
+            let kept = to.join(release.file_name());
+            fs::create_dir_all(&kept)?;
+            take_modules(&release.path(), &kept)?;
+        }
+    }
+    fs::remove_dir_all(&unpacked)?;
+    fs::remove_file(&file)?;
+    Ok(())
+}
+
+fn fetch_modules(archive: &mut Archive, kernel: &Kernel) -> Result<PathBuf> {
+    let view = archive.view()?;
+    let step = Step::start(format!("downloading modules of kernel {}", kernel.name));
+    // From 7.0 on they are in a package of their own.
+    let package = kernel.package.replace("linux-binary-", "linux-modules-");
+    let file = view.download(&package, &kernel.version)?;
+    step.done(&format!("{package} {}", kernel.version));
+    Ok(file)
+}
+
+/// Moves the wanted modules from under one directory into another.
+fn take_modules(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.file_type()?.is_dir() {
+            take_modules(&entry.path(), to)?;
+        } else if name
+            .split_once(".ko")
+            .is_some_and(|(module, _)| MODULES.contains(&module))
+        {
+            fs::rename(entry.path(), to.join(name))?;
+        }
+    }
+    Ok(())
 }
 
 fn directory(name: &str) -> Result<PathBuf> {
@@ -180,6 +278,7 @@ fn download(view: &View, name: &str) -> Result<Kernel> {
         version,
         sha256,
         image,
+        modules: Vec::new(),
     };
     fs::write(
         directory.join("kernel.json"),

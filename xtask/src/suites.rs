@@ -121,6 +121,10 @@ pub(crate) const ROWS: &[Row] = &[
         timeout: TEN_MINUTES,
         ..Row::new("scopes")
     },
+    Row {
+        timeout: TEN_MINUTES,
+        ..Row::new("bypass")
+    },
     Row::new("events"),
     Row::new("stacking"),
     Row::new("locks"),

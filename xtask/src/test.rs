@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::console::Verdict;
+use crate::image::Extra;
 use crate::kernels::{self, Kernel};
 use crate::progress::{Step, note};
 use crate::suites::{ROWS, Row};
@@ -145,8 +146,7 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
     let mut kernels = BTreeMap::<&str, Kernel>::new();
     // A kernel outside the table is one that every row can be tried on.
     let named: Vec<&str> = arguments.kernels.iter().map(String::as_str).collect();
-    let mut jobs = Vec::new();
-    let image = image::build(&[])?;
+    let mut pairs = Vec::new();
     for row in rows {
         let names: Vec<&str> = if named.is_empty() {
             row.kernels.to_vec()
@@ -160,20 +160,30 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
                 let kernel = kernels::ensure_all(&[name])?.pop();
                 kernels.insert(name, kernel.context("no kernel was resolved")?);
             }
-            let Some(kernel) = kernels.get(name) else {
-                continue;
-            };
-            let mut spec = Spec::new(kernel.clone(), image.clone(), row.suite);
-            spec.arguments = row.arguments.iter().map(|&word| word.to_owned()).collect();
-            spec.smp = row.smp;
-            spec.append = row.append.to_owned();
-            spec.lsm = row.lsm.to_owned();
-            spec.timeout = row.timeout;
-            spec.only = arguments.only.clone();
-            spec.environment = ebpf::guest_environment();
-            let title = format!("{name} {}", row.title());
-            jobs.push(Job { title, spec });
+            pairs.push((row, name));
         }
+    }
+    // One image for all: each kernel finds its modules under its own name.
+    let modules: Vec<Extra> = kernels
+        .values()
+        .flat_map(|kernel| kernel.modules.iter().cloned())
+        .collect();
+    let image = image::build(&modules)?;
+    let mut jobs = Vec::new();
+    for (row, name) in pairs {
+        let Some(kernel) = kernels.get(name) else {
+            continue;
+        };
+        let mut spec = Spec::new(kernel.clone(), image.clone(), row.suite);
+        spec.arguments = row.arguments.iter().map(|&word| word.to_owned()).collect();
+        spec.smp = row.smp;
+        spec.append = row.append.to_owned();
+        spec.lsm = row.lsm.to_owned();
+        spec.timeout = row.timeout;
+        spec.only = arguments.only.clone();
+        spec.environment = ebpf::guest_environment();
+        let title = format!("{name} {}", row.title());
+        jobs.push(Job { title, spec });
     }
     if jobs.is_empty() {
         bail!("no suite runs on {}", arguments.kernels.join(", "));

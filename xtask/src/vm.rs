@@ -432,7 +432,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             .pop()
             .context("no kernel was resolved")?,
     };
-    let mut extras = Vec::new();
+    let mut extras = kernel.modules.clone();
     let (suite, mut words) = match &arguments.program {
         Some(program) => {
             let name = program

@@ -146,6 +146,35 @@ pub(crate) fn release() -> String {
     )
 }
 
+/// Loads a module that is in the image.
+///
+/// # Errors
+/// Where the image holds none for this kernel, or the kernel does not take it.
+pub(crate) fn load_module(name: &str) -> Result<()> {
+    const COMPRESSED: libc::c_int = 4;
+    let directory = format!("/lib/modules/{}", release());
+    for (suffix, flags) in [("ko", 0), ("ko.xz", COMPRESSED), ("ko.zst", COMPRESSED)] {
+        let Ok(file) = fs::File::open(format!("{directory}/{name}.{suffix}")) else {
+            continue;
+        };
+        // SAFETY: a descriptor and a string that ends in NUL.
+        let result = unsafe {
+            libc::syscall(
+                libc::SYS_finit_module,
+                std::os::fd::AsRawFd::as_raw_fd(&file),
+                c"".as_ptr(),
+                flags,
+            )
+        };
+        let error = std::io::Error::last_os_error();
+        if result == 0 || error.raw_os_error() == Some(libc::EEXIST) {
+            return Ok(());
+        }
+        return Err(error).with_context(|| format!("loading the module {name}"));
+    }
+    bail!("{directory} has no module {name}")
+}
+
 /// What the kernel command line asks of the guest.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct CommandLine {

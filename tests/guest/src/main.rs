@@ -44,6 +44,8 @@
 //! - `/examples/*.lsmp`: the repository's examples;
 //! - `/objects/lsmpc.bpf.o`, `/objects/variants/*.bpf.o`: the hook programs,
 //!   shipped and deliberately broken ones;
+//! - `/lib/modules/RELEASE/`: the few modules that suites load with
+//!   [`machine::load_module`], as Debian packs them;
 //! - everything under `tests/guest/files/`, from the root.
 //!
 //! Process 1 has to reap what its children leave behind; [`machine::reap`]

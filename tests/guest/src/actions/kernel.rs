@@ -1,10 +1,11 @@
-//! The actor's calls on the kernel itself: modules, BPF, clocks, keys, io_uring.
+//! The actor's calls on the kernel itself: modules, BPF, clocks, keys.
 
 use std::os::fd::AsRawFd;
 
 use serde_json::Value;
 
 use super::files::owned;
+use super::uring::{Entry, Ring};
 use super::{Done, check, nonsense, number, open, text};
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
@@ -179,101 +180,22 @@ fn hostname() -> Done {
 /// `sqpoll`: a ring with a polling thread. `personality`: a request with other
 /// credentials. `command`: a command to /dev/null.
 fn uring(what: &str) -> Done {
-    const SETUP_SQPOLL: u32 = 1 << 1;
-    let mut parameters = [0u32; 30];
-    if what == "sqpoll" {
-        parameters[2] = SETUP_SQPOLL;
-    }
-    // SAFETY: `struct io_uring_params` has 120 bytes.
-    let ring = unsafe { libc::syscall(libc::SYS_io_uring_setup, 4, parameters.as_mut_ptr()) };
-    check(ring, "io_uring_setup")?;
-    let ring = owned(ring);
+    const NOP: u8 = 0;
+    const URING_CMD: u8 = 46;
+    let ring = Ring::new(if what == "sqpoll" { Ring::SQPOLL } else { 0 })?;
     if what == "sqpoll" {
         return Ok(Value::Null);
     }
-    let mut personality = 0;
-    if what == "personality" {
-        const REGISTER_PERSONALITY: u32 = 9;
-        // SAFETY: no memory.
-        personality = unsafe {
-            libc::syscall(
-                libc::SYS_io_uring_register,
-                ring.as_raw_fd(),
-                REGISTER_PERSONALITY,
-                std::ptr::null::<u8>(),
-                0,
-            )
-        };
-        check(personality, "io_uring_register")?;
-    }
-    submit(&ring, &parameters, what == "command", personality as u16)
-}
-
-/// Submits one request and takes its result.
-fn submit(
-    ring: &std::os::fd::OwnedFd,
-    parameters: &[u32; 30],
-    command: bool,
-    personality: u16,
-) -> Done {
-    const NOP: u8 = 0;
-    const URING_CMD: u8 = 46;
-    const RINGS: usize = 4096;
-    const SQES_AT: libc::off_t = 0x1000_0000;
-    const GETEVENTS: u32 = 1;
-    let map = |length: usize, at: libc::off_t| {
-        // SAFETY: a new mapping at an address of the kernel's choice.
-        unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                length,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED | libc::MAP_POPULATE,
-                ring.as_raw_fd(),
-                at,
-            )
-        }
-    };
-    let (rings, entries) = (map(RINGS, 0), map(RINGS, SQES_AT));
-    if rings == libc::MAP_FAILED || entries == libc::MAP_FAILED {
-        return check(-1, "mmap");
-    }
     let null = open("/dev/null", "rw")?;
-    // `struct io_sqring_offsets` begins at word 10, `io_cqring_offsets` at 20.
-    let [sq_tail, sq_array] = [parameters[11], parameters[16]].map(|at| at as usize);
-    let cqes = parameters[25] as usize;
-    // SAFETY: offsets that the kernel gave, inside the mappings; nothing else uses
-    // the ring.
-    let result = unsafe {
-        let entry = entries.cast::<u8>();
-        entry.write_bytes(0, 64);
-        entry.write(if command { URING_CMD } else { NOP });
-        entry.add(4).cast::<i32>().write(null.as_raw_fd());
-        entry.add(42).cast::<u16>().write(personality);
-        rings.cast::<u8>().add(sq_array).cast::<u32>().write(0);
-        let tail = rings.cast::<u8>().add(sq_tail).cast::<u32>();
-        tail.write_volatile(tail.read() + 1);
-        let entered = libc::syscall(
-            libc::SYS_io_uring_enter,
-            ring.as_raw_fd(),
-            1,
-            1,
-            GETEVENTS,
-            std::ptr::null::<u8>(),
-            0,
-        );
-        check(entered, "io_uring_enter")?;
-        rings
-            .cast::<u8>()
-            .add(cqes + 8)
-            .cast::<i32>()
-            .read_volatile()
-    };
-    if result < 0 {
-        return Err(super::Failed {
-            at: "io_uring",
-            errno: -result,
-        });
-    }
-    Ok(Value::Null)
+    ring.submit(&Entry {
+        opcode: if what == "command" { URING_CMD } else { NOP },
+        file: null.as_raw_fd(),
+        personality: if what == "personality" {
+            ring.personality()?
+        } else {
+            0
+        },
+        ..Entry::default()
+    })
+    .map(|_| Value::Null)
 }

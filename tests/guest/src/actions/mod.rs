@@ -24,12 +24,15 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Pid, Signal, Uid};
 use serde_json::{Value, json};
 
+mod descriptors;
 mod files;
 mod kernel;
 mod load;
 mod mounts;
 mod net;
+mod programs;
 mod tasks;
+mod uring;
 
 /// What a request came to: the answer's value, or the call that failed and
 /// its errno.
@@ -285,6 +288,8 @@ impl Actor {
                 .or_else(|| kernel::act(words))
                 .or_else(|| mounts::act(words))
                 .or_else(|| net::act(words))
+                .or_else(|| descriptors::act(words))
+                .or_else(|| programs::act(words))
                 .unwrap_or_else(|| Err(nonsense("request"))),
         }
     }

@@ -7,7 +7,9 @@ use serde_json::Value;
 
 use super::files::owned;
 use super::{Done, Failed, check, nonsense, text};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
     Some(match *words {
@@ -17,6 +19,9 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["remount", path] => remounted(path),
         ["move-mount", from, to] => moved(from, to),
         ["pivot", new] => pivoted(new),
+        ["bind-by-move", from, to] => bound_by_move(from, to),
+        ["open-detached", directory, name] => opened_detached(directory, name),
+        ["overlay", lower, path] => overlaid(lower, path),
         _ => return None,
     })
 }
@@ -90,7 +95,6 @@ fn remounted(path: &str) -> Done {
 
 /// Moves a mount by open_tree(2) and move_mount(2).
 fn moved(from: &str, to: &str) -> Done {
-    const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
     fresh(from)?;
     let (from, to) = (text(from)?, text(to)?);
     // SAFETY: strings that end in NUL.
@@ -108,6 +112,66 @@ fn moved(from: &str, to: &str) -> Done {
         );
         check(moved, "move_mount")
     }
+}
+
+/// A copy of a tree, mounted nowhere.
+fn detached(from: &str) -> Result<OwnedFd, Failed> {
+    const OPEN_TREE_CLONE: libc::c_uint = 1;
+    let from = text(from)?;
+    // SAFETY: ends in NUL.
+    let tree = unsafe {
+        libc::syscall(
+            libc::SYS_open_tree,
+            libc::AT_FDCWD,
+            from.as_ptr(),
+            OPEN_TREE_CLONE,
+        )
+    };
+    check(tree, "open_tree")?;
+    Ok(owned(tree))
+}
+
+/// Binds a tree to another place without mount(2).
+fn bound_by_move(from: &str, to: &str) -> Done {
+    let (tree, to) = (detached(from)?, text(to)?);
+    // SAFETY: strings that end in NUL.
+    let moved = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            to.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    check(moved, "move_mount")
+}
+
+/// Opens a file in a copy of a tree that is mounted nowhere.
+fn opened_detached(directory: &str, name: &str) -> Done {
+    let (tree, name) = (detached(directory)?, text(name)?);
+    // SAFETY: ends in NUL.
+    let file = unsafe { libc::openat(tree.as_raw_fd(), name.as_ptr(), libc::O_RDONLY) };
+    check(i64::from(file), "open")?;
+    drop(owned(i64::from(file)));
+    Ok(Value::Null)
+}
+
+/// Mounts an overlay of the directories `lower`, joined by colons.
+fn overlaid(lower: &str, path: &str) -> Done {
+    let (options, path) = (text(&format!("lowerdir={lower}"))?, text(path)?);
+    // SAFETY: strings that end in NUL.
+    let result = unsafe {
+        libc::mount(
+            c"overlay".as_ptr(),
+            path.as_ptr(),
+            c"overlay".as_ptr(),
+            0,
+            options.as_ptr().cast(),
+        )
+    };
+    check(i64::from(result), "mount")
 }
 
 /// Makes `new` the root, and puts the old one into `new/old`.

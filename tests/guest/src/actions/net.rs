@@ -1,14 +1,15 @@
 //! The actor's sockets: `connect`, `bind` and others, each `KIND ADDRESS PORT` or
 //! `unix-stream|unix-datagram PATH` (`@name` is an abstract one).
 
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::{
     AddressFamily, Protocol, SendFlags, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType,
     ipproto,
 };
 
+use super::uring::{Entry, Ring};
 use super::{At, Done, Failed, check, done, nonsense, number};
 
 /// What a socket is to be, and the address to use it with.
@@ -67,6 +68,8 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["accept", ref words @ ..] => accept(words),
         ["send-to", ref words @ ..] => send_to(words),
         ["send", ref words @ ..] => send(words),
+        ["fast-open", address, port] => fast_open(&["tcp", address, port]),
+        ["uring-connect", address, port] => uring_connect(address, port),
         ["socket", family, kind, protocol] => make(family, kind, protocol),
         _ => return None,
     })
@@ -112,6 +115,37 @@ fn send_to(words: &[&str]) -> Done {
     let plan = plan(words)?;
     let socket = rustix::net::socket(plan.family, plan.kind, plan.protocol).at("socket")?;
     done(rustix::net::sendto(&socket, b"x", SendFlags::empty(), &plan.address).at("sendto"))
+}
+
+/// Connects over TCP by sending.
+fn fast_open(words: &[&str]) -> Done {
+    let plan = plan(words)?;
+    let socket = rustix::net::socket(plan.family, plan.kind, plan.protocol).at("socket")?;
+    let flags = SendFlags::from_bits_retain(libc::MSG_FASTOPEN as u32);
+    done(rustix::net::sendto(&socket, b"x", flags, &plan.address).at("sendto"))
+}
+
+/// Connects over TCP by a request of io_uring.
+fn uring_connect(address: &str, port: &str) -> Done {
+    const CONNECT: u8 = 16;
+    let address: Ipv4Addr = address.parse().map_err(|_| nonsense("address"))?;
+    let port: u16 = number(port)?;
+    let to = libc::sockaddr_in {
+        sin_family: libc::AF_INET as libc::sa_family_t,
+        sin_port: port.to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(address).to_be(),
+        },
+        sin_zero: [0; 8],
+    };
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).at("socket")?;
+    done(Ring::new(0)?.submit(&Entry {
+        opcode: CONNECT,
+        file: socket.as_raw_fd(),
+        offset: size_of_val(&to) as u64,
+        address: (&raw const to) as u64,
+        ..Entry::default()
+    }))
 }
 
 /// Connects and sends.

@@ -1,6 +1,7 @@
 //! The suites a guest can run, by name.
 
 mod bench;
+mod bypass;
 mod demo;
 mod enforce;
 mod events;
@@ -38,6 +39,7 @@ pub(crate) const ALL: &[Suite] = &[
     swap::SUITE,
     race::SUITE,
     scopes::SUITE,
+    bypass::SUITE,
     kill9::SUITE,
     locks::SUITE,
     preflight::SUITE,
