@@ -26,10 +26,10 @@ struct Seen {
 /// Kernels by their numbers, so that 6.12 comes after 6.1.
 type Key = (Vec<u64>, String);
 
-/// Writes the page from what all guests handed out.
-pub(crate) fn write(values: &[Value]) -> Result<()> {
+/// Writes the page from what all guests handed out, to a file of the repository.
+pub(crate) fn write(values: &[Value], into: &str) -> Result<()> {
     let page = page(values)?;
-    let path = repository::root().join("docs/kernels.md");
+    let path = repository::root().join(into);
     fs::write(&path, page).with_context(|| format!("writing {}", path.display()))?;
     eprintln!("xtask: wrote {}", repository::shown(&path));
     Ok(())

@@ -39,7 +39,8 @@ pub(crate) struct Arguments {
     /// Processors that guests may use at the same time
     #[arg(long, value_name = "N")]
     jobs: Option<u32>,
-    /// Write what was seen on which kernel to docs/kernels.md
+    /// Write what was seen on which kernel to docs/kernels.md; a run of all guests
+    /// writes it to target/kernels.md
     #[arg(long, conflicts_with_all = ["host_only", "only"])]
     write_kernels: bool,
 }
@@ -52,15 +53,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Runs what is asked for and counts it, without the closing line.
 pub(crate) fn tally(arguments: &Arguments) -> Result<Tally> {
-    let filtered = !arguments.kernels.is_empty() || !arguments.suites.is_empty();
     let mut tally = Tally::default();
-    if !arguments.guests_only && !filtered {
+    if !arguments.guests_only && !filtered(arguments) {
         tally += host()?;
     }
     if !arguments.host_only {
         tally += guests(arguments)?;
     }
     Ok(tally)
+}
+
+/// Whether only a part of the guests is asked for.
+fn filtered(arguments: &Arguments) -> bool {
+    !arguments.kernels.is_empty() || !arguments.suites.is_empty() || arguments.only.is_some()
 }
 
 /// `cargo test` for the workspace, its output passed on.
@@ -122,9 +127,11 @@ fn guests(arguments: &Arguments) -> Result<Tally> {
     });
     let tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
     step.done(&tally.to_string().replace(',', " and"));
+    let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     if arguments.write_kernels {
-        let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
-        matrix::write(&seen)?;
+        matrix::write(&seen, "docs/kernels.md")?;
+    } else if !filtered(arguments) {
+        matrix::write(&seen, "target/kernels.md")?;
     }
     Ok(tally)
 }
