@@ -130,8 +130,10 @@ fn guests(arguments: &Arguments) -> Result<Tally> {
     let seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
     if arguments.write_kernels {
         matrix::write(&seen, "docs/kernels.md")?;
-    } else if !filtered(arguments) {
-        matrix::write(&seen, "target/kernels.md")?;
+    } else if !filtered(arguments)
+        && let Err(error) = matrix::write(&seen, "target/kernels.md")
+    {
+        note(&format!("no table of kernels: {error:#}"));
     }
     Ok(tally)
 }
