@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand};
 use lsmpc_compiler::KernelVersion;
 
 use crate::commands::{
-    apply, build, check, completions, doctor, eval, events, explain, fmt, hooks, remove, show,
-    status, test, why,
+    apply, build, check, completions, diff, doctor, eval, events, explain, fmt, hooks, remove,
+    show, status, test, why,
 };
 use crate::output::{Color, Format};
 
@@ -28,13 +28,14 @@ Examples:
   lsmpc fmt policy.lsmp                           lay it out
   lsmpc test policy.lsmp                          do its tests hold?
   lsmpc eval policy.lsmp --events events.jsonl    what would it do?
+  lsmpc diff old.lsmp new.lsmp                    what does a new version change?
   sudo lsmpc apply policy.lsmp                    enforce it
   sudo lsmpc events --follow                      watch it
 
 Exit codes:
   0  done
   1  the policy has errors or a test fails, an event given to `eval` is bad, `doctor`
-     misses something, `fmt --check` would change a file
+     misses something, `fmt --check` would change a file, `diff` finds a difference
   2  wrong usage, or the machine cannot do it"
 )]
 pub(crate) struct Arguments {
@@ -54,6 +55,7 @@ pub(crate) enum Command {
     Test(test::Test),
     Eval(eval::Eval),
     Why(why::Why),
+    Diff(diff::Diff),
     Apply(apply::Apply),
     Status(status::Status),
     Events(events::Events),

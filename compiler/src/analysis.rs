@@ -5,6 +5,7 @@
 //! as tables are made of them. It must not know what the stages before do.
 
 mod constant;
+pub mod diff;
 mod dominance;
 mod frame;
 mod promise;
@@ -12,6 +13,7 @@ mod report;
 mod route;
 mod rules;
 mod rulesets;
+mod search;
 mod stuck;
 mod text;
 mod truths;

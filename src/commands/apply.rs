@@ -1,19 +1,22 @@
 //! `lsmpc apply`: have the kernel enforce a policy.
 
+mod rehearsal;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use lsmpc_abi::hook::HookId;
-use lsmpc_runtime::{Applied, ApplyOptions, Error, Header, Runtime, Unsupported};
+use lsmpc_runtime::{Applied, ApplyOptions, Unsupported};
 
 use super::Outcome;
 use crate::arguments::CompileArguments;
 use crate::failure::Failure;
 use crate::machine::PinsArgument;
-use crate::output::{Output, Style, Terminal, paint};
+use crate::output::{Format, Output, Style, Terminal, paint};
 use crate::policy::Input;
 use crate::render::text;
+use rehearsal::Rehearsal;
 
 /// Have the kernel enforce a policy, in place of the one in force.
 ///
@@ -35,8 +38,21 @@ pub(crate) struct Apply {
     policy: Vec<PathBuf>,
 
     /// Check everything and say what would change, but change nothing
+    ///
+    /// Which hooks would be attached and detached, and what the policy does differently
+    /// from the one in force, as `lsmpc diff` shows it.
     #[arg(long)]
     dry_run: bool,
+
+    /// What --dry-run says: for people, or as JSON: one object a line
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t,
+        requires = "dry_run"
+    )]
+    format: Format,
 
     /// Enforce what this kernel can, and list what it cannot
     #[arg(long)]
@@ -78,13 +94,20 @@ impl Apply {
                 other => return Ok(other),
             }
         }
-        let image = input.image()?;
         let runtime = self.pins.runtime();
         let mut output = Output::new();
         if self.dry_run {
-            output.text(self.rehearse(&runtime, image, terminal)?)?;
+            let rehearsal = Rehearsal::new(self, &runtime, &input)?;
+            match self.format {
+                Format::Human => output.text(rehearsal.human(terminal))?,
+                Format::Json => {
+                    for object in rehearsal.json() {
+                        output.json(&object)?;
+                    }
+                }
+            }
         } else {
-            let applied = runtime.apply(image, &self.options(), |_| {})?;
+            let applied = runtime.apply(input.image()?, &self.options(), |_| {})?;
             output.text(told(&applied, terminal.stdout))?;
         }
         output.flush()?;
@@ -103,58 +126,6 @@ impl Apply {
             options.rate = rate;
         }
         options
-    }
-
-    /// All that `apply` checks, and what it would change.
-    fn rehearse(
-        &self,
-        runtime: &Runtime,
-        image: &[u8],
-        terminal: Terminal,
-    ) -> Result<String, Failure> {
-        let header = Header::read(image)?;
-        let preflight = runtime.preflight();
-        if !preflight.passed() {
-            return Err(Error::Preflight(Box::new(preflight)).into());
-        }
-        let left_out = runtime.unsupported(&header.hooks)?;
-        if !left_out.is_empty() && !self.best_effort {
-            return Err(Error::NotEnforceable(left_out).into());
-        }
-        let attached: Vec<String> = runtime
-            .status()?
-            .hooks
-            .into_iter()
-            .map(|hook| hook.hook)
-            .collect();
-        let enforced: Vec<HookId> = header
-            .hooks
-            .iter()
-            .copied()
-            .filter(|hook| !left_out.iter().any(|one| one.hook == *hook))
-            .collect();
-        let wanted = runtime.programs(&enforced)?;
-        let (keep, attach): (Vec<String>, Vec<String>) = wanted
-            .iter()
-            .cloned()
-            .partition(|hook| attached.contains(hook));
-        let detach: Vec<String> = attached
-            .into_iter()
-            .filter(|hook| !wanted.contains(hook))
-            .collect();
-        let mut shown = String::new();
-        for (word, hooks) in [("attach", attach), ("keep", keep), ("detach", detach)] {
-            if !hooks.is_empty() {
-                shown.push_str(&format!("would {word}: {}\n", hooks.join(", ")));
-            }
-        }
-        shown.push_str(&not_enforced(&left_out, terminal.stdout));
-        shown.push_str(&format!(
-            "{}: {} could be put in force; nothing was changed\n",
-            paint(terminal.stdout, Style::Green, "ok"),
-            text::bytes(image.len())
-        ));
-        Ok(shown)
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod build;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod events;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: &Command, terminal: Terminal) -> Result<Outcome, Fail
         Command::Test(command) => command.run(terminal),
         Command::Eval(command) => command.run(terminal),
         Command::Why(command) => command.run(terminal),
+        Command::Diff(command) => command.run(terminal),
         Command::Apply(command) => command.run(terminal),
         Command::Status(command) => command.run(terminal),
         Command::Events(command) => command.run(terminal),

@@ -1,5 +1,6 @@
 //! What is shown: diagnostics for people and as JSON, events, tables.
 
+pub(crate) mod diff;
 pub(crate) mod event;
 mod human;
 mod json;

@@ -2,6 +2,7 @@
 //! codes.
 
 mod check;
+mod diff;
 mod eval;
 mod fmt;
 mod images;

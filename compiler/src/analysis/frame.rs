@@ -1,22 +1,18 @@
 //! Questions about a hook's statements, decided over classes of field values.
 //!
 //! Owns how a question becomes a diagram for each world of its hook, over the
-//! values that events can have, within a budget; and how a way through a diagram
-//! becomes an event. What is asked is a [`Model`]. It must not know what answers
-//! mean.
+//! values that events can have, within a budget. What is asked is a [`Model`]. It
+//! must not know what answers mean.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use lsmpc_abi::CLASS_FIRST;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use rustc_hash::FxHashMap;
 
-use super::stuck::{Bits, Stuck};
 use super::value::{self, Domain, Values};
 use super::world::{World, worlds};
-use crate::event::{Event, FieldValue, Value};
 use crate::ir::Ir;
 use crate::lower::classify::{ClassifierId, Classifiers};
 use crate::lower::diagram::{Builder, Model, Progress};
@@ -39,9 +35,6 @@ const LIMITS: Limits = Limits {
     bytes: u64::MAX,
 };
 
-/// Nodes looked at for one event.
-const MAX_STEPS: usize = 1 << 16;
-
 /// Why a question is not decided, in words: what was too much.
 pub(crate) type Undecided = String;
 
@@ -62,6 +55,8 @@ pub(crate) struct Decided<M> {
     pub(crate) parts: Vec<Part>,
     /// Every field that is asked about.
     pub(crate) fields: BTreeSet<FieldId>,
+    /// Whether fields may be unknown.
+    pub(crate) unknown: bool,
 }
 
 /// The diagram of one world.
@@ -70,17 +65,6 @@ pub(crate) struct Part {
     pub(crate) world: World,
     pub(crate) root: Ref,
     pub(crate) values: BTreeMap<FieldId, Rc<Values>>,
-}
-
-/// A way from a node to one of its children.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// The class of a field.
-    Class(FieldId, u32),
-    /// The bits of a field that a mask names: all or none of them set.
-    Bits(FieldId, u64, bool),
-    /// The field is none.
-    None(FieldId),
 }
 
 fn undecided(error: &LowerError) -> Undecided {
@@ -207,6 +191,7 @@ impl Frame {
             nodes,
             parts,
             fields,
+            unknown,
         })
     }
 
@@ -279,189 +264,5 @@ impl<M> Decided<M> {
             }
         }
         found
-    }
-
-    /// An event that leads to a wanted terminal.
-    ///
-    /// # Errors
-    ///
-    /// [`Undecided`], if there are too many ways to look at.
-    pub(crate) fn event(
-        &self,
-        stuck: &Stuck,
-        wanted: impl Fn(OutcomeId) -> bool,
-    ) -> Result<Option<Event>, Undecided> {
-        let mut steps = 0;
-        for part in &self.parts {
-            let search = Search {
-                decided: self,
-                part,
-                stuck,
-                good: self.good(part, &wanted),
-                wanted: &wanted,
-            };
-            let mut way = Vec::new();
-            if let Some(bits) = search.go(part.root, Bits::default(), &mut way, &mut steps)? {
-                let mut event = self.event_of(part, &way);
-                stuck.put(bits, &mut event);
-                return Ok(Some(event));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The nodes of a part from which a wanted terminal is reached.
-    fn good(&self, part: &Part, wanted: &impl Fn(OutcomeId) -> bool) -> BTreeSet<u32> {
-        // Children come first.
-        let mut good = BTreeSet::new();
-        for node in self.nodes.survey(part.root).nodes {
-            let leads = |child: Ref| match child.leads() {
-                Leads::Outcome(outcome) => wanted(outcome),
-                Leads::Node(node) => good.contains(&node),
-            };
-            let body = self.nodes.list().get(node as usize);
-            if body.is_some_and(|body| body.children().any(leads)) {
-                good.insert(node);
-            }
-        }
-        good
-    }
-
-    /// The ways on from a node: one for each class that leads elsewhere than the
-    /// default, and one for the default.
-    pub(crate) fn choices(&self, part: &Part, node: &Node) -> Vec<(Choice, Ref)> {
-        let field = node.field();
-        let none = part.world.may_be_none(self.hook, field);
-        match node {
-            Node::Bits { mask, refs, .. } => {
-                let [when_none, _, unset, set] = *refs;
-                let mut ways = vec![
-                    (Choice::Bits(field, *mask, false), unset),
-                    (Choice::Bits(field, *mask, true), set),
-                ];
-                if none {
-                    ways.push((Choice::None(field), when_none));
-                }
-                ways
-            }
-            Node::Classes {
-                classes,
-                default,
-                exceptions,
-                ..
-            } => {
-                let values = part.values.get(&field);
-                let possible = |class: u32| {
-                    let index = class.saturating_sub(CLASS_FIRST) as usize;
-                    values.is_some_and(|values| values.get(index).is_some_and(Option::is_some))
-                };
-                let mut ways = Vec::new();
-                let listed = |class: u32| {
-                    exceptions
-                        .binary_search_by_key(&class, |(class, _)| *class)
-                        .is_ok()
-                };
-                let plain =
-                    (CLASS_FIRST..*classes).find(|class| possible(*class) && !listed(*class));
-                ways.extend(plain.map(|class| (Choice::Class(field, class), *default)));
-                if none {
-                    ways.push((Choice::None(field), *default));
-                }
-                let others = exceptions.iter().filter(|(class, _)| possible(*class));
-                ways.extend(others.map(|(class, child)| (Choice::Class(field, *class), *child)));
-                ways
-            }
-        }
-    }
-
-    /// An event that goes that way, but for what sticks to its task; what the way
-    /// leaves open has some value.
-    fn event_of(&self, part: &Part, way: &[Choice]) -> Event {
-        let mut event = Event::new(self.hook);
-        for field in self
-            .fields
-            .iter()
-            .filter(|field| **field != FieldId::Sticky)
-        {
-            let value = if part.world.is_none(*field) {
-                FieldValue::None
-            } else if let Some(values) = part.values.get(field) {
-                let first = values.iter().flatten().next();
-                first.map_or(FieldValue::None, |value| FieldValue::Known(value.clone()))
-            } else {
-                FieldValue::Known(Value::Int(0))
-            };
-            event.values.insert(*field, value);
-        }
-        for choice in way {
-            let (field, value) = match *choice {
-                Choice::Bits(FieldId::Sticky, ..) => continue,
-                Choice::None(field) => (field, FieldValue::None),
-                Choice::Class(field, class) => {
-                    let index = class.saturating_sub(CLASS_FIRST) as usize;
-                    let values = part.values.get(&field);
-                    let value = values.and_then(|values| values.get(index)?.clone());
-                    (field, value.map_or(FieldValue::Unknown, FieldValue::Known))
-                }
-                Choice::Bits(field, mask, set) => {
-                    let before = match event.get(field) {
-                        FieldValue::Known(Value::Int(bits)) => *bits,
-                        _ => 0,
-                    };
-                    let bits = if set { before | mask } else { before & !mask };
-                    (field, FieldValue::Known(Value::Int(bits)))
-                }
-            };
-            event.values.insert(field, value);
-        }
-        event
-    }
-}
-
-/// A search for a way to a wanted terminal that some task can go.
-struct Search<'a, M, W> {
-    decided: &'a Decided<M>,
-    part: &'a Part,
-    stuck: &'a Stuck,
-    good: BTreeSet<u32>,
-    wanted: &'a W,
-}
-
-impl<M, W: Fn(OutcomeId) -> bool> Search<'_, M, W> {
-    /// Goes on from `at`: whether it leads there, and with which bits.
-    fn go(
-        &self,
-        at: Ref,
-        bits: Bits,
-        way: &mut Vec<Choice>,
-        steps: &mut usize,
-    ) -> Result<Option<Bits>, Undecided> {
-        let node = match at.leads() {
-            Leads::Outcome(outcome) => return Ok((self.wanted)(outcome).then_some(bits)),
-            Leads::Node(node) if self.good.contains(&node) => node,
-            Leads::Node(_) => return Ok(None),
-        };
-        *steps += 1;
-        if *steps > MAX_STEPS {
-            return Err("too many tests of `ancestor.exe` exclude one another".to_owned());
-        }
-        let Some(body) = self.decided.nodes.list().get(node as usize) else {
-            return Ok(None);
-        };
-        for (choice, child) in self.decided.choices(self.part, body) {
-            let with = match choice {
-                Choice::Bits(FieldId::Sticky, mask, set) => bits.with(mask, set),
-                _ => bits,
-            };
-            if with != bits && !self.stuck.fits(with) {
-                continue;
-            }
-            way.push(choice);
-            if let Some(found) = self.go(child, with, way, steps)? {
-                return Ok(Some(found));
-            }
-            way.pop();
-        }
-        Ok(None)
     }
 }

@@ -17,11 +17,13 @@ use crate::ir::{Cond, Ir, Sticky};
 use crate::lower::formula::Formulas;
 use crate::lower::variable::{Order, TestId};
 
-/// Bits that are set, and bits that are not; others are open.
+/// Bits that are set, bits that are not, and bits of which that is unknown; others
+/// are open.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Bits {
     set: u64,
     unset: u64,
+    unknown: u64,
 }
 
 impl Bits {
@@ -37,6 +39,14 @@ impl Bits {
                 unset: self.unset | mask,
                 ..self
             }
+        }
+    }
+
+    /// With the bits of a mask unknown.
+    pub(crate) fn doubting(self, mask: u64) -> Self {
+        Self {
+            unknown: self.unknown | mask,
+            ..self
         }
     }
 }
@@ -85,18 +95,29 @@ impl Stuck {
         Ok(stuck)
     }
 
+    /// Whether an event can say of these bits that they are unknown: of those of
+    /// `ancestor.exe`, not of those of scopes.
+    pub(crate) fn is_told(&self, mask: u64) -> bool {
+        mask & !self.ancestors == 0
+    }
+
     /// Whether some task has bits like these.
     pub(crate) fn fits(&self, bits: Bits) -> bool {
-        bits.set & bits.unset == 0 && self.ancestors_of(bits).is_some()
+        // One ancestor that is unknown might set any bit.
+        let doubt = bits.unknown & self.ancestors != 0;
+        bits.set & bits.unset == 0
+            && (bits.set | bits.unset) & bits.unknown == 0
+            && !(doubt && bits.unset & self.ancestors != 0)
+            && self.ancestors_of(bits).is_some()
     }
 
     /// Programs of ancestors that set what is to be set of `ancestor.exe`, and
-    /// nothing that is not.
+    /// nothing that is not or may not be.
     fn ancestors_of(&self, bits: Bits) -> Option<Vec<&[u8]>> {
         let mut missing = bits.set & self.ancestors;
         let mut found = Vec::new();
         for (sets, program) in &self.programs {
-            if missing & sets != 0 && bits.unset & sets == 0 {
+            if missing & sets != 0 && (bits.unset | bits.unknown) & sets == 0 {
                 missing &= !sets;
                 found.push(program.as_slice());
             }
@@ -104,17 +125,21 @@ impl Stuck {
         (missing == 0).then_some(found)
     }
 
-    /// Gives an event's task bits that fit.
-    pub(crate) fn put(&self, bits: Bits, event: &mut Event) {
-        let scopes = self.scopes.iter().filter(|(bit, _)| bits.set & bit != 0);
-        event.inherited = scopes.map(|(_, name)| name.clone()).collect();
-        if self.ancestors == 0 {
-            return;
+    /// Gives an event's task bits that fit; the scopes of which that is unknown.
+    pub(crate) fn put(&self, bits: Bits, event: &mut Event) -> Vec<String> {
+        let scopes = |mask: u64| {
+            let scopes = self.scopes.iter().filter(move |(bit, _)| mask & bit != 0);
+            scopes.map(|(_, name)| name.clone()).collect()
+        };
+        event.inherited = scopes(bits.set);
+        if self.ancestors != 0 {
+            let ancestors = self.ancestors_of(bits).unwrap_or_default();
+            let list = ancestors.into_iter().map(|one| Some(one.to_vec()));
+            let doubt = (bits.unknown & self.ancestors != 0).then_some(None);
+            let value = FieldValue::Known(Value::List(list.chain(doubt).collect()));
+            event.values.insert(FieldId::AncestorExe, value);
         }
-        let ancestors = self.ancestors_of(bits).unwrap_or_default();
-        let list = ancestors.into_iter().map(|one| Some(one.to_vec()));
-        let value = FieldValue::Known(Value::List(list.collect()));
-        event.values.insert(FieldId::AncestorExe, value);
+        scopes(bits.unknown)
     }
 }
 

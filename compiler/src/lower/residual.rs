@@ -89,6 +89,11 @@ impl<'ir> HookModel<'ir> {
             .map(|((module, first), end)| (module, *first, *end))
     }
 
+    /// One past the last item.
+    pub(crate) fn end(&self) -> u32 {
+        self.firsts.last().copied().unwrap_or_default()
+    }
+
     /// The hook's statements.
     pub(crate) fn hook(&self) -> &'ir HookIr {
         self.hook

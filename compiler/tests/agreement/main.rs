@@ -11,6 +11,7 @@
 
 mod claims;
 mod consistent;
+mod differences;
 mod events;
 mod naive;
 mod open;

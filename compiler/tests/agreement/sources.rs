@@ -219,74 +219,101 @@ fn module(hooks: Vec<HookId>, chosen: Vec<FieldId>) -> BoxedStrategy<Vec<String>
         .boxed()
 }
 
-/// A policy's text, its hooks and fields, and its inherited scopes.
-pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>, Vec<String>)> {
+/// Hooks, and the fields that policies ask of them.
+fn subject_matter() -> impl Strategy<Value = (Vec<HookId>, Vec<FieldId>)> {
     prop::sample::subsequence(HookId::ALL.to_vec(), 1..3).prop_flat_map(|hooks| {
         let all: Vec<FieldId> = catalogue::fields()
             .iter()
             .map(|field| field.id)
             .filter(|field| hooks.iter().any(|hook| catalogue::hook(*hook).has(*field)))
             .collect();
-        prop::sample::subsequence(all, 1..5)
+        let chosen = prop::sample::subsequence(all, 1..5)
             // Something that every hook has, so that no condition lacks a field.
             .prop_map(|mut chosen| {
                 if !chosen.iter().any(|field| field.is_subject()) {
                     chosen.push(FieldId::Exe);
                 }
                 chosen
-            })
-            .prop_flat_map(move |chosen| {
-                let subject: Vec<FieldId> = fields(&hooks, true)
-                    .into_iter()
-                    .filter(|field| chosen.contains(field))
-                    .collect();
-                let scope = (
-                    cond(subject.clone(), false),
-                    any::<bool>(),
-                    prop::option::weighted(0.4, cond(subject.clone(), false)),
-                    module(hooks.clone(), chosen.clone()),
-                );
-                (
-                    Just(hooks.clone()),
-                    Just(chosen.clone()),
-                    module(hooks.clone(), chosen.clone()),
-                    prop::collection::vec(scope, 0..3),
-                    prop::option::weighted(0.3, cond(subject, false)),
-                )
-            })
-            .prop_map(|(hooks, chosen, outer, scopes, exempt)| {
-                let mut text = String::new();
-                let mut count = 0;
-                let mut add = |text: &mut String, lines: Vec<String>, indent: &str| {
-                    for line in lines {
-                        let plain = line.starts_with("default") || line.starts_with("on_error");
-                        let id = if plain {
-                            String::new()
-                        } else {
-                            count += 1;
-                            format!("@id(\"r{count}\") ")
-                        };
-                        text.push_str(&format!("{indent}{id}{line}\n"));
-                    }
-                };
-                add(&mut text, outer, "");
-                let mut inherited = Vec::new();
-                for (number, (when, inherit, until, lines)) in scopes.into_iter().enumerate() {
-                    let until = until.map_or(String::new(), |until| format!(" until {until}"));
-                    let inherit = if inherit {
-                        inherited.push(format!("s{number}"));
-                        format!(" inherit{until}")
-                    } else {
-                        String::new()
-                    };
-                    text.push_str(&format!("scope s{number} when {when}{inherit} {{\n"));
-                    add(&mut text, lines, "  ");
-                    text.push_str("}\n");
-                }
-                if let Some(exempt) = exempt {
-                    text.push_str(&format!("exempt when {exempt}\n"));
-                }
-                (text, hooks, chosen, inherited)
-            })
+            });
+        (Just(hooks), chosen)
     })
+}
+
+/// A policy's text, its hooks and fields, and its inherited scopes.
+pub(crate) fn policy() -> impl Strategy<Value = (String, Vec<HookId>, Vec<FieldId>, Vec<String>)> {
+    subject_matter().prop_flat_map(|(hooks, chosen)| {
+        let text = about(&hooks, &chosen);
+        (text, Just(hooks), Just(chosen))
+            .prop_map(|((text, inherited), hooks, chosen)| (text, hooks, chosen, inherited))
+    })
+}
+
+/// Two policies about the same, with its hooks and fields and their inherited scopes.
+pub(crate) fn pair() -> impl Strategy<Value = ([String; 2], Vec<HookId>, Vec<FieldId>, Vec<String>)>
+{
+    subject_matter().prop_flat_map(|(hooks, chosen)| {
+        let one = about(&hooks, &chosen);
+        let other = about(&hooks, &chosen);
+        (one, other, Just(hooks), Just(chosen)).prop_map(|(one, other, hooks, chosen)| {
+            let mut inherited = [one.1, other.1].concat();
+            inherited.sort();
+            inherited.dedup();
+            ([one.0, other.0], hooks, chosen, inherited)
+        })
+    })
+}
+
+/// A policy's text, and its inherited scopes.
+fn about(hooks: &[HookId], chosen: &[FieldId]) -> BoxedStrategy<(String, Vec<String>)> {
+    let subject: Vec<FieldId> = fields(hooks, true)
+        .into_iter()
+        .filter(|field| chosen.contains(field))
+        .collect();
+    let module = || module(hooks.to_vec(), chosen.to_vec());
+    let scope = (
+        cond(subject.clone(), false),
+        any::<bool>(),
+        prop::option::weighted(0.4, cond(subject.clone(), false)),
+        module(),
+    );
+    (
+        module(),
+        prop::collection::vec(scope, 0..3),
+        prop::option::weighted(0.3, cond(subject, false)),
+    )
+        .prop_map(|(outer, scopes, exempt)| {
+            let mut text = String::new();
+            let mut count = 0;
+            let mut add = |text: &mut String, lines: Vec<String>, indent: &str| {
+                for line in lines {
+                    let plain = line.starts_with("default") || line.starts_with("on_error");
+                    let id = if plain {
+                        String::new()
+                    } else {
+                        count += 1;
+                        format!("@id(\"r{count}\") ")
+                    };
+                    text.push_str(&format!("{indent}{id}{line}\n"));
+                }
+            };
+            add(&mut text, outer, "");
+            let mut inherited = Vec::new();
+            for (number, (when, inherit, until, lines)) in scopes.into_iter().enumerate() {
+                let until = until.map_or(String::new(), |until| format!(" until {until}"));
+                let inherit = if inherit {
+                    inherited.push(format!("s{number}"));
+                    format!(" inherit{until}")
+                } else {
+                    String::new()
+                };
+                text.push_str(&format!("scope s{number} when {when}{inherit} {{\n"));
+                add(&mut text, lines, "  ");
+                text.push_str("}\n");
+            }
+            if let Some(exempt) = exempt {
+                text.push_str(&format!("exempt when {exempt}\n"));
+            }
+            (text, inherited)
+        })
+        .boxed()
 }

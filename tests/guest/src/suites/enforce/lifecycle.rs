@@ -29,6 +29,9 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
     report.test("enforce::lifecycle::only_used_hooks_are_attached", || {
         only_used_hooks(ground)
     });
+    report.test("enforce::lifecycle::dry_run_says_what_changes", || {
+        dry_run(ground)
+    });
     report.test("enforce::lifecycle::remove_allows_everything", || {
         remove_allows_everything(ground)
     });
@@ -82,6 +85,61 @@ fn only_used_hooks(ground: &mut Ground) -> Result<()> {
     Actor::start(ACTOR)?
         .must(&["open", "/t/one", "r"])
         .map(drop)
+}
+
+/// A rehearsal compares with what is in force, by the sources that the kernel holds,
+/// and with nothing where nothing is.
+fn dry_run(ground: &mut Ground) -> Result<()> {
+    let old = "@id(\"one\") deny file_open when path == \"/t/one\"\n";
+    let new = format!("{old}@id(\"two\") deny task_kill when exe == \"/t/nobody\"\n");
+    let (old_file, new_file) = (cli::policy_file(old)?, cli::policy_file(&new)?);
+    let rehearse = |file: &str| lsmpc(&["apply", "--dry-run", file])?.expect_code(0);
+    ground.remove()?;
+    bpf::await_no_links()?;
+    rehearse(&old_file)?.expect_words(&[
+        "would attach: file_open",
+        "no policy is in force",
+        "after:  denied with EPERM, recorded: one",
+        "1 change on 1 hook",
+    ])?;
+    ensure!(bpf::lsm_links()?.is_empty(), "a rehearsal attached");
+    plain_file("/t/one")?;
+    ground.apply(old)?;
+    rehearse(&old_file)?.expect_words(&["would keep: file_open", "equivalent", "ok: "])?;
+    let links = bpf::lsm_links()?;
+    let shown = rehearse(&new_file)?.expect_words(&[
+        "would attach: task_kill",
+        "compared with the policy in force",
+        "now denied",
+        "exe = \"/t/nobody\"",
+        "before: allowed, silent",
+        "after:  denied with EPERM, recorded: two",
+        "nothing on file_open",
+    ])?;
+    ensure!(!shown.stdout.contains("one ("), "{}", shown.text());
+    let json = lsmpc(&["apply", "--dry-run", "--format", "json", &new_file])?.expect_code(0)?;
+    let objects: Vec<serde_json::Value> = json
+        .stdout
+        .lines()
+        .map(serde_json::from_str)
+        .collect::<Result<_, _>>()?;
+    let [machine, change, summary] = objects.as_slice() else {
+        anyhow::bail!("{}", json.text());
+    };
+    ensure!(
+        machine["in_force"] == true
+            && machine["attach"] == serde_json::json!(["task_kill"])
+            && change["hook"] == "task_kill"
+            && change["event"]["exe"] == "/t/nobody"
+            && summary["equivalent"] == false,
+        "{}",
+        json.text()
+    );
+    ensure!(bpf::lsm_links()? == links, "a rehearsal changed links");
+    // It is said, and nothing else.
+    Actor::start(ACTOR)?
+        .ask(&["open", "/t/one", "r"])?
+        .refused("open")
 }
 
 fn remove_allows_everything(ground: &mut Ground) -> Result<()> {
