@@ -118,6 +118,7 @@ const COMMANDS: &[&str] = &[
     "test",
     "eval",
     "why",
+    "diff",
     "apply",
     "status",
     "events",
