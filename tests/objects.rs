@@ -9,9 +9,8 @@ use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 use lsmpc_abi::catalogue;
 use lsmpc_abi::hook::HOOK_SLOTS;
 use lsmpc_abi::image::PAGE_SIZE;
-use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_INIT_NSPROXY, GLOBAL_MOUNT_LOCK};
-use lsmpc_abi::kernel::{GLOBAL_ARGUMENTS, GLOBAL_EXECUTED, GLOBAL_RATE, GLOBAL_RENAME_LOCK};
-use lsmpc_abi::kernel::{NUMBERS, OFFSETS, RENUMBERED};
+use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_ARGUMENTS, GLOBAL_CPUS, GLOBAL_EXECUTED, GLOBAL_RATE};
+use lsmpc_abi::kernel::{NUMBERS, OFFSETS, RENUMBERED, SYMBOLS};
 use lsmpc_abi::maps;
 use lsmpc_abi::state::{Counter, LongPart, Seeds, TaskState};
 use sha2::{Digest, Sha256};
@@ -115,7 +114,7 @@ fn constants_can_be_set() {
     let words = words.chain([GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_RATE, GLOBAL_EXECUTED]);
     let (counts, numbers) = ([0_u8; HOOK_SLOTS], [0_u8; NUMBERS]);
     let tables = RENUMBERED.iter().map(|table| table.global);
-    let longs = [GLOBAL_RENAME_LOCK, GLOBAL_MOUNT_LOCK, GLOBAL_INIT_NSPROXY];
+    let longs = SYMBOLS.map(|symbol| symbol.global);
     let values: HashMap<&str, (&[u8], bool)> = words
         .map(|name| (name, (word.as_slice(), true)))
         .chain(longs.map(|name| (name, (long.as_slice(), true))))

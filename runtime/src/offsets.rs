@@ -72,8 +72,8 @@ pub(crate) fn constants(
     rate: u32,
 ) -> Result<Vec<Constant>> {
     let mut constants = all(btf, OFFSETS)?;
-    let symbols = ["rename_lock", "mount_lock", "init_nsproxy"];
-    let [rename, mount, nsproxy] = symbol_addresses(system, symbols);
+    let symbols = kernel::SYMBOLS.map(|symbol| symbol.name);
+    let addresses = symbol_addresses(system, symbols);
     let marked = u32::from(executed_is_marked());
     constants.push(Constant::word(kernel::GLOBAL_EXECUTED, marked));
     constants.push(Constant {
@@ -86,9 +86,8 @@ pub(crate) fn constants(
     }));
     constants.push(Constant::word(kernel::GLOBAL_CPUS, cpus));
     constants.push(Constant::word(kernel::GLOBAL_RATE, rate));
-    constants.push(Constant::address(kernel::GLOBAL_RENAME_LOCK, rename));
-    constants.push(Constant::address(kernel::GLOBAL_MOUNT_LOCK, mount));
-    constants.push(Constant::address(kernel::GLOBAL_INIT_NSPROXY, nsproxy));
+    let known = kernel::SYMBOLS.iter().zip(addresses);
+    constants.extend(known.map(|(symbol, at)| Constant::address(symbol.global, at)));
     Ok(constants)
 }
 

@@ -12,7 +12,7 @@ use crate::arguments::FormatArgument;
 use crate::failure::Failure;
 use crate::machine::PinsArgument;
 use crate::output::{Format, Output, Style, Terminal, paint};
-use crate::render::event::{lost_json, lost_line, record_json, record_line};
+use crate::render::event::{damaged_json, lost_json, lost_line, record_json, record_line};
 
 /// Print what was denied and recorded.
 ///
@@ -107,7 +107,7 @@ impl Events {
                 format!("a record could not be read: {error}"),
             )),
             (EventItem::Damaged(error), Format::Json) => {
-                output.json(&serde_json::json!({ "damaged": error.to_string() }))
+                output.json(&damaged_json(&error.to_string()))
             }
             // Kinds of items that a later runtime may add.
             _ => Ok(()),

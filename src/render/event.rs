@@ -3,13 +3,17 @@
 use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_engine::report::RuleReport;
-use lsmpc_runtime::events::{EventRecord, Lost, Text};
+use lsmpc_runtime::events::{EventRecord, List, Lost, Strings, Text};
 use serde_json::{Map, Value as Json, json};
 
 use super::text::word;
 use super::value::{bytes, number_json, text_json, text_word, value_json, value_word};
 use crate::output::{Style, paint};
 use crate::time::rfc3339;
+
+/// Version of the records' form, `docs/events.schema.json`. Keys may be added to a
+/// version; a key that goes or means something else makes a new one.
+const SCHEMA: u32 = 1;
 
 /// From the least to the most severe.
 const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
@@ -61,7 +65,8 @@ pub(crate) fn record_json(record: &EventRecord, rules: Option<&[RuleReport]>) ->
             fields.insert(field.name().to_owned(), value);
         }
     }
-    json!({
+    let mut json = json!({
+        "schema": SCHEMA,
         "time": rfc3339(record.time),
         "hook": record.hook.name(),
         "verdict": verdict(record),
@@ -90,7 +95,55 @@ pub(crate) fn record_json(record: &EventRecord, rules: Option<&[RuleReport]>) ->
         "cgroup_id": record.cgroup_id,
         "cpu": record.cpu,
         "epoch": record.epoch,
-    })
+    });
+    if let (Some(strings), Json::Object(json)) = (&record.strings, &mut json) {
+        json.extend(strings_json(strings));
+    }
+    json
+}
+
+/// What a program about to run is given.
+fn strings_json(strings: &Strings) -> Map<String, Json> {
+    let (arguments, environment) = match strings {
+        Strings::Unknown => (None, None),
+        Strings::Known {
+            arguments,
+            environment,
+        } => (Some(arguments), Some(environment)),
+    };
+    let mut json = Map::new();
+    for (name, list) in [("argv", arguments), ("envp", environment)] {
+        let texts = list.map(|list| -> Vec<String> {
+            list.strings.iter().map(|string| bytes(string)).collect()
+        });
+        json.insert(name.to_owned(), texts.into());
+        json.insert(format!("{name}_cut"), list.map(|list| list.cut).into());
+    }
+    json
+}
+
+/// The same as words of a line; of the environment only how much of it is known.
+fn strings_words(strings: &Strings) -> String {
+    let Strings::Known {
+        arguments,
+        environment,
+    } = strings
+    else {
+        return " argv=? envp=?".to_owned();
+    };
+    let more = |list: &List| if list.cut { "…" } else { "" };
+    let words: Vec<String> = arguments
+        .strings
+        .iter()
+        .map(|string| word(&bytes(string)))
+        .collect();
+    format!(
+        " argv=[{}{}] envp=({}{})",
+        words.join(","),
+        more(arguments),
+        environment.strings.len(),
+        more(environment)
+    )
 }
 
 /// A record as a line: what was decided, by which rule, who, on what.
@@ -140,6 +193,9 @@ pub(crate) fn record_line(
     for (field, value) in &record.values {
         line.push_str(&format!(" {}={}", field.name(), value_word(*field, *value)));
     }
+    if let Some(strings) = &record.strings {
+        line.push_str(&strings_words(strings));
+    }
     line
 }
 
@@ -173,6 +229,11 @@ fn reasons(record: &EventRecord, rules: Option<&[RuleReport]>) -> String {
 /// What was lost, as a JSON object.
 pub(crate) fn lost_json(lost: &Lost) -> Json {
     json!({ "lost": { "full": lost.full, "rate": lost.rate, "busy": lost.busy } })
+}
+
+/// A record that could not be read, as a JSON object.
+pub(crate) fn damaged_json(why: &str) -> Json {
+    json!({ "damaged": why })
 }
 
 /// What was lost, as a line.
@@ -238,6 +299,7 @@ mod tests {
                 (FieldId::NewPath, Text::None),
                 (FieldId::Cgroup, Text::Known(b"/system.slice/a".to_vec())),
             ],
+            strings: None,
         }
     }
 
@@ -300,5 +362,95 @@ mod tests {
         assert_eq!(json["fields"]["new_path"], Json::Null);
         assert!(json["fields"].get("file.uid").is_none());
         assert!(record_json(&record(), None)["rules"].is_null());
+    }
+
+    fn execution(arguments: List) -> EventRecord {
+        let environment = List {
+            strings: vec![b"HOME=/root".to_vec(), b"LD_PRELOAD=/tmp/x\xff".to_vec()],
+            cut: false,
+        };
+        EventRecord {
+            hook: HookId::BprmCheckSecurity,
+            strings: Some(Box::new(Strings::Known {
+                arguments,
+                environment,
+            })),
+            ..record()
+        }
+    }
+
+    #[test]
+    fn executions() {
+        let arguments = List {
+            strings: vec![b"sh".to_vec(), b"-c".to_vec(), b"rm -\x1b".to_vec()],
+            cut: true,
+        };
+        let mut record = execution(arguments);
+        let line = record_line(&record, Some(&[]), false);
+        let end = " argv=[sh,-c,\"rm -\\u{1b}\"…] envp=(2)";
+        assert!(line.ends_with(end), "{line}");
+        let json = record_json(&record, Some(&[]));
+        assert_eq!(json["argv"], json!(["sh", "-c", "rm -\u{1b}"]));
+        assert_eq!(json["argv_cut"], true);
+        assert_eq!(json["envp"][0], "HOME=/root");
+        assert_eq!(
+            json["envp"][1],
+            "bytes:4c445f5052454c4f41443d2f746d702f78ff"
+        );
+        assert_eq!(json["envp_cut"], false);
+
+        record.strings = Some(Box::new(Strings::Unknown));
+        assert!(record_line(&record, Some(&[]), false).ends_with(" argv=? envp=?"));
+        let json = record_json(&record, Some(&[]));
+        for key in ["argv", "argv_cut", "envp", "envp_cut"] {
+            assert!(json[key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn records_are_valid_by_their_schema() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/events.schema.json");
+        let schema: Json = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let version = &schema["$defs"]["record"]["properties"]["schema"]["const"];
+        assert_eq!(version, SCHEMA);
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let valid = |json: &Json| {
+            let errors: Vec<_> = validator.iter_errors(json).collect();
+            assert!(errors.is_empty(), "{errors:?}: {json}");
+        };
+        let rules = [rule("shadow", "low")];
+        let mut killed = record();
+        killed.flags |= lsmpc_abi::image::OUTCOME_KILL;
+        let mut unread = execution(List::default());
+        unread.strings = Some(Box::new(Strings::Unknown));
+        for record in [record(), execution(List::default()), killed, unread] {
+            valid(&record_json(&record, Some(&rules)));
+            valid(&record_json(&record, None));
+        }
+        valid(&lost_json(&Lost {
+            full: 1,
+            rate: 0,
+            busy: 2,
+        }));
+        valid(&damaged_json("it ends early"));
+        // Which says what is wrong, too.
+        let good = record_json(&record(), None);
+        for (key, bad) in [
+            ("hook", json!("file_opened")),
+            ("verdict", json!("denied")),
+            ("argv", json!(["only an execution has arguments"])),
+            ("errno", Json::Null),
+            ("pid", json!("1")),
+            ("schema", json!(2)),
+        ] {
+            let mut json = good.clone();
+            json[key] = bad;
+            assert!(!validator.is_valid(&json), "{key}");
+        }
+        for key in ["time", "rules", "exe", "fields"] {
+            let mut json = good.clone();
+            json.as_object_mut().unwrap().remove(key);
+            assert!(!validator.is_valid(&json), "{key}");
+        }
     }
 }

@@ -63,7 +63,9 @@ fn may_be_none(hook: HookId, field: FieldId) -> bool {
         | FieldId::OwnerUid
         | FieldId::OwnerGid
         // Bind mounts name neither.
-        | FieldId::Source => true,
+        | FieldId::Source
+        // Nothing has the new name yet.
+        | FieldId::NewFileRunning => true,
         FieldId::Fs => hook == HookId::SbMount,
         _ => false,
     }

@@ -72,7 +72,9 @@ fn may_be_none(hook: HookId, field: FieldId) -> bool {
         | FieldId::OwnerUid
         | FieldId::OwnerGid
         // Bind mounts name neither.
-        | FieldId::Source => true,
+        | FieldId::Source
+        // Nothing has the new name yet.
+        | FieldId::NewFileRunning => true,
         FieldId::Fs if hook == HookId::SbMount => true,
         // An anonymous mapping has no file.
         FieldId::Path

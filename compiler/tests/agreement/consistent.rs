@@ -57,7 +57,7 @@ fn may_be_none(hook: HookId, field: FieldId) -> bool {
     use FieldId::*;
     match field {
         AncestorExe | Exe | ParentExe | ParentComm | TargetExe | Addr | Port | UnixPath
-        | OwnerUid | OwnerGid | Source => true,
+        | OwnerUid | OwnerGid | Source | NewFileRunning => true,
         Fs if hook == HookId::SbMount => true,
         field => hook == HookId::MmapFile && is_file(field),
     }

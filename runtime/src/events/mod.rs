@@ -6,7 +6,9 @@
 mod clock;
 mod reader;
 mod record;
+mod strings;
 
 pub use clock::BootClock;
 pub use reader::{EventItem, EventReader, Lost};
 pub use record::{DecodeError, EventRecord, Text, Value};
+pub use strings::{List, Strings};

@@ -7,13 +7,16 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::SystemTime;
 
 use lsmpc_abi::ABI_VERSION;
-use lsmpc_abi::event::{EventHeader, EventText, EventValue, MAX_TEXTS, MAX_VALUES};
+use lsmpc_abi::event::{
+    EventHeader, EventStrings, EventText, EventValue, MAX_TEXTS, MAX_VALUES, STRINGS_PART,
+};
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use lsmpc_abi::image::{OUTCOME_KILL, OUTCOME_UNKNOWN};
 use lsmpc_abi::kernel::namespaces;
 
 use super::clock::BootClock;
+use super::strings::Strings;
 
 /// Why some bytes are not a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -125,6 +128,8 @@ pub struct EventRecord {
     pub values: Vec<(FieldId, Value)>,
     /// String fields of subject and object, in the order recorded.
     pub texts: Vec<(FieldId, Text)>,
+    /// What a program about to run is given; `None` where the event is no execution.
+    pub strings: Option<Box<Strings>>,
 }
 
 /// Reads little-endian numbers one after another.
@@ -194,6 +199,7 @@ fn ip_address(high: u64, low: u64) -> IpAddr {
 const _: () = assert!(size_of::<EventHeader>() == 128);
 const _: () = assert!(size_of::<EventValue>() == 24);
 const _: () = assert!(size_of::<EventText>() == 12);
+const _: () = assert!(size_of::<EventStrings>() == 24);
 
 impl EventRecord {
     /// Decodes one record; `bytes` may be longer than it.
@@ -238,6 +244,7 @@ impl EventRecord {
             initial_mntns: None,
             values: Vec::new(),
             texts: Vec::new(),
+            strings: None,
         };
         let bits = at.u32()?;
         let known = |unknown, set| (bits & unknown == 0).then_some(bits & set != 0);
@@ -245,7 +252,7 @@ impl EventRecord {
         record.initial_mntns = known(namespaces::INITIAL_MNTNS_UNKNOWN, namespaces::INITIAL_MNTNS);
         let values = usize::from(at.u16()?);
         let texts = usize::from(at.u16()?);
-        at.u32()?;
+        let strings = at.u32()? as usize;
         if values > MAX_VALUES || texts > MAX_TEXTS {
             return Err(DecodeError::Count);
         }
@@ -254,6 +261,10 @@ impl EventRecord {
         }
         for _ in 0..texts {
             record.texts.push(Self::text_entry(&mut at, whole)?);
+        }
+        if strings != 0 {
+            let rest = whole.get(strings..).ok_or(DecodeError::Short)?;
+            record.strings = Some(Box::new(Self::strings(&mut Cursor { rest })?));
         }
         Ok(record)
     }
@@ -284,6 +295,19 @@ impl EventRecord {
             Ok(Text::Known(bytes.to_vec()))
         })?;
         Ok((field, text))
+    }
+
+    fn strings(at: &mut Cursor<'_>) -> Result<Strings, DecodeError> {
+        let number = u8::try_from(at.u32()?).unwrap_or(u8::MAX);
+        let [argc, envc, total] = [at.u32()?, at.u32()?, at.u32()?].map(|word| word as usize);
+        let (head, tail) = (at.u32()? as usize, at.u32()? as usize);
+        presence(number, Strings::Unknown, Strings::Unknown, || {
+            if head > STRINGS_PART || tail > STRINGS_PART || tail != 0 && head != STRINGS_PART {
+                return Err(DecodeError::Count);
+            }
+            let bytes = at.take(head.saturating_add(tail))?;
+            Ok(Strings::split(bytes, head, argc, envc, total))
+        })
     }
 
     /// A string field.

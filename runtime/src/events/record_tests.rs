@@ -102,6 +102,53 @@ fn a_record_is_read_back() {
     assert_eq!(record.text(FieldId::Path), None);
 }
 
+/// The sample with an [`EventStrings`] behind it.
+fn execution(presence: u32, numbers: [u32; 5], strings: &[u8]) -> Vec<u8> {
+    let mut bytes = sample();
+    let at = bytes.len() as u32;
+    bytes[124..128].copy_from_slice(&at.to_le_bytes());
+    for word in [presence].iter().chain(&numbers) {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(strings);
+    let size = bytes.len() as u32;
+    bytes[..4].copy_from_slice(&size.to_le_bytes());
+    bytes
+}
+
+#[test]
+fn what_a_program_is_given_is_read_back() {
+    let clock = BootClock::now();
+    let decode = |bytes: &[u8]| EventRecord::decode(bytes, &clock);
+    assert_eq!(decode(&sample()).unwrap().strings, None);
+    let known = execution(2, [2, 1, 10, 10, 0], b"ls\0-l\0A=1\0");
+    let Some(Strings::Known {
+        arguments,
+        environment,
+    }) = decode(&known).unwrap().strings.map(|strings| *strings)
+    else {
+        panic!("the strings are there");
+    };
+    assert_eq!(arguments.strings, [b"ls", b"-l"]);
+    assert_eq!(environment.strings, [b"A=1"]);
+    assert!(!arguments.cut && !environment.cut);
+    let unknown = decode(&execution(1, [0; 5], b"")).unwrap();
+    assert_eq!(unknown.strings, Some(Box::new(Strings::Unknown)));
+    // More than a part, a second part without a whole first one, fewer bytes than said.
+    for (numbers, error) in [
+        ([1, 0, 10, 2049, 0], DecodeError::Count),
+        ([1, 0, 10, 2, 2], DecodeError::Count),
+        ([1, 0, 10, 11, 0], DecodeError::Short),
+    ] {
+        let bytes = execution(2, numbers, b"ls\0-l\0A=1\0");
+        assert_eq!(decode(&bytes), Err(error), "{numbers:?}");
+    }
+    assert_eq!(
+        decode(&execution(7, [0; 5], b"")),
+        Err(DecodeError::Presence(7))
+    );
+}
+
 #[test]
 fn every_cut_is_an_error() {
     let bytes = sample();

@@ -2,7 +2,8 @@
 //!
 //! A record is an [`EventHeader`], then `value_count` [`EventValue`]s, then
 //! `text_count` [`EventText`]s, then the texts' bytes; offsets count from the
-//! record's start.
+//! record's start. The record of an execution has an [`EventStrings`] and its bytes
+//! behind these.
 
 /// Most values of a record.
 pub const MAX_VALUES: usize = 24;
@@ -61,8 +62,8 @@ pub struct EventHeader {
     pub value_count: u16,
     /// Number of [`EventText`]s.
     pub text_count: u16,
-    /// Reserved, 0.
-    pub reserved: u32,
+    /// Offset of the [`EventStrings`]; 0: there is none.
+    pub strings: u32,
 }
 
 /// A scalar field of the object.
@@ -95,4 +96,28 @@ pub struct EventText {
     pub start: u32,
     /// Length in bytes.
     pub length: u32,
+}
+
+/// Bytes from the start of a program's strings that a record holds, at most, and
+/// as many from their end.
+pub const STRINGS_PART: usize = 2048;
+
+/// What a program that is about to run is given: its arguments, then its environment,
+/// each string with its NUL, one after another. Of more than two parts the middle is
+/// left out.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct EventStrings {
+    /// [`crate::Presence`] as a number.
+    pub presence: u32,
+    /// Number of arguments.
+    pub argc: u32,
+    /// Number of strings of the environment.
+    pub envc: u32,
+    /// Bytes of all of them.
+    pub total: u32,
+    /// Bytes of the first part, which follow this.
+    pub head: u32,
+    /// Bytes of the last part, [`STRINGS_PART`] behind the start of the first.
+    pub tail: u32,
 }

@@ -110,6 +110,7 @@ fields! {
     62 KreadId "kread.id",
     63 What "what",
     64 SyslogType "syslog.type",
+    65 NewFileRunning "new_file.running",
 }
 
 impl FieldId {

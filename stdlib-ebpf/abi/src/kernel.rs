@@ -83,6 +83,12 @@ macro_rules! kernel_offsets {
             OFF_CRED_CAP_EFFECTIVE "cred" ["cap_effective"],
             OFF_CRED_GID "cred" ["gid"],
             OFF_BPRM_FILE "linux_binprm" ["file"],
+            OFF_BPRM_MM "linux_binprm" ["mm"],
+            OFF_BPRM_P "linux_binprm" ["p"],
+            OFF_BPRM_EXEC "linux_binprm" ["exec"],
+            OFF_BPRM_ARGC "linux_binprm" ["argc"],
+            OFF_BPRM_ENVC "linux_binprm" ["envc"],
+            OFF_MM_PGD "mm_struct" ["pgd"],
             OFF_VMA_START "vm_area_struct" ["vm_start"],
             OFF_VMA_END "vm_area_struct" ["vm_end"],
             OFF_VMA_FLAGS "vm_area_struct" ["vm_flags"],
@@ -172,12 +178,31 @@ pub struct Renumbered {
 pub const GLOBAL_EXECUTED: &str = "EXECUTED_IS_MARKED";
 /// u32: number of possible CPUs; 0 (unset) is refused by the verifier.
 pub const GLOBAL_CPUS: &str = "CPU_COUNT";
-/// u64: address of the kernel's `rename_lock`, 0 if not known.
-pub const GLOBAL_RENAME_LOCK: &str = "RENAME_LOCK_ADDR";
-/// u64: address of the kernel's `mount_lock`, 0 if not known.
-pub const GLOBAL_MOUNT_LOCK: &str = "MOUNT_LOCK_ADDR";
-/// u64: address of the kernel's `init_nsproxy`, 0 if not known.
-pub const GLOBAL_INIT_NSPROXY: &str = "INIT_NSPROXY_ADDR";
+/// A u64 constant: the address of a symbol of the kernel, 0 if it has none or hides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Symbol {
+    /// The constant's symbol in the object.
+    pub global: &'static str,
+    /// The kernel's symbol.
+    pub name: &'static str,
+}
+
+/// Every symbol whose address the programs use. Without `page_offset_base` they cannot
+/// read what a program that is about to run is given; without `pgdir_shift` page tables
+/// have four levels, and without `sme_me_mask` no bit of their entries marks encryption.
+pub const SYMBOLS: [Symbol; 6] = [
+    symbol("RENAME_LOCK_ADDR", "rename_lock"),
+    symbol("MOUNT_LOCK_ADDR", "mount_lock"),
+    symbol("INIT_NSPROXY_ADDR", "init_nsproxy"),
+    symbol("PAGE_OFFSET_BASE_ADDR", "page_offset_base"),
+    symbol("PGDIR_SHIFT_ADDR", "pgdir_shift"),
+    symbol("SME_ME_MASK_ADDR", "sme_me_mask"),
+];
+
+const fn symbol(global: &'static str, name: &'static str) -> Symbol {
+    Symbol { global, name }
+}
+
 /// u32: records a second of one rate-limit bucket, 0 for no limit.
 pub const GLOBAL_RATE: &str = "RATE_PER_SECOND";
 /// Default of [`GLOBAL_RATE`].

@@ -35,6 +35,9 @@ const SIGKILL: u32 = 9;
 pub(crate) trait Kind {
     /// Whether the first argument is a task, with the fields of TARGET.
     const HAS_TARGET: bool = false;
+    /// Whether a hook of this kind is the one that asks about programs to run, with a
+    /// `linux_binprm` as the second argument.
+    const EXECUTES: bool = false;
 
     /// Writes a scalar field or an address into the work.
     fn value(slot: &mut Slot, field: u8);

@@ -122,7 +122,7 @@ fn scalar(inode: u64, field: u8) -> Option<u64> {
 /// written. The kernel itself does so, too, while it executes or reads it, before
 /// it asks these hooks.
 #[inline(always)]
-fn running(inode: u64, hook: u32) -> Option<u64> {
+pub(crate) fn running(inode: u64, hook: u32) -> Option<u64> {
     const EXEC: u32 = HookId::BprmCheckSecurity as u32;
     const READ: u32 = HookId::KernelReadFile as u32;
     if inode == 0 || !globals::executed_is_marked() {
@@ -211,6 +211,8 @@ pub(crate) fn presence(known: bool) -> Presence {
 pub(crate) struct Files;
 
 impl Kind for Files {
+    const EXECUTES: bool = true;
+
     #[inline(always)]
     fn value(slot: &mut Slot, field: u8) {
         let [file, argument, mapping, ..] = slot.arguments;

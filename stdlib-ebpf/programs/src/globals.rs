@@ -35,6 +35,15 @@ static MOUNT_LOCK_ADDR: Global<u64> = Global::new(0);
 static INIT_NSPROXY_ADDR: Global<u64> = Global::new(0);
 
 #[unsafe(no_mangle)]
+static PAGE_OFFSET_BASE_ADDR: Global<u64> = Global::new(0);
+
+#[unsafe(no_mangle)]
+static PGDIR_SHIFT_ADDR: Global<u64> = Global::new(0);
+
+#[unsafe(no_mangle)]
+static SME_ME_MASK_ADDR: Global<u64> = Global::new(0);
+
+#[unsafe(no_mangle)]
 static RATE_PER_SECOND: Global<u32> = Global::new(DEFAULT_RATE);
 
 /// How many arguments each hook has, by its number.
@@ -130,6 +139,24 @@ pub(crate) fn mount_lock() -> u64 {
 #[inline(always)]
 pub(crate) fn init_nsproxy() -> u64 {
     INIT_NSPROXY_ADDR.load()
+}
+
+/// Address of `page_offset_base`, or 0.
+#[inline(always)]
+pub(crate) fn page_offset_base() -> u64 {
+    PAGE_OFFSET_BASE_ADDR.load()
+}
+
+/// Address of `pgdir_shift`, or 0.
+#[inline(always)]
+pub(crate) fn pgdir_shift() -> u64 {
+    PGDIR_SHIFT_ADDR.load()
+}
+
+/// Address of `sme_me_mask`, or 0.
+#[inline(always)]
+pub(crate) fn sme_me_mask() -> u64 {
+    SME_ME_MASK_ADDR.load()
 }
 
 /// Records a second of one rate-limit bucket; 0: no limit.

@@ -25,6 +25,7 @@ mod read;
 mod record;
 mod socket;
 mod sticky;
+mod strings;
 mod subject;
 mod target;
 

@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use lsmpc_abi::{
-    event::{EventHeader, EventText, EventValue},
+    event::{EventHeader, EventStrings, EventText, EventValue, STRINGS_PART},
     image::{Masks, PAGE_SIZE},
     maps::{EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SLOTS_PER_CPU},
     state::{Counter, ExePath, LongPart, Seeds, TaskState},
@@ -142,6 +142,11 @@ pub(crate) const RECORD_HEAD: usize = size_of::<EventHeader>()
 /// A text is added to a record while its texts are shorter than this: two
 /// longest paths fit, and one more text of any length.
 pub(crate) const RECORD_TEXTS: usize = 8192;
+/// Bytes of that last text.
+pub(crate) const LONGEST_TEXT: usize = 4096;
+/// Bytes of what a program is given, behind the texts.
+// VERIFIER: a part is copied in two steps, which it takes to be a part long each.
+pub(crate) const RECORD_STRINGS: usize = 8 + size_of::<EventStrings>() + 3 * STRINGS_PART;
 
 /// Where a record is put together.
 #[repr(C, align(8))]
@@ -155,7 +160,7 @@ pub(crate) struct Record {
     /// Its number among those of its sort.
     pub(crate) number: u32,
     reserved: u32,
-    pub(crate) bytes: [u8; RECORD_HEAD + RECORD_TEXTS + 4096],
+    pub(crate) bytes: [u8; RECORD_HEAD + RECORD_TEXTS + LONGEST_TEXT + RECORD_STRINGS],
 }
 
 /// No slot: slots are numbered from 1.

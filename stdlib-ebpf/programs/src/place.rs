@@ -8,7 +8,7 @@ use crate::{
     file::{self, Located},
     globals::{OFF_DENTRY_INODE, OFF_PATH_DENTRY, OFF_PATH_MNT},
     maps::{Arguments, Slot},
-    read::pointer,
+    read::{pointer, read},
     subject::answer,
 };
 
@@ -48,6 +48,7 @@ const SOURCE: u8 = FieldId::Source as u8;
 const TARGET: u8 = FieldId::Target as u8;
 const XATTR: u8 = FieldId::Xattr as u8;
 const MODE: u8 = FieldId::Mode as u8;
+const NEW_FILE_RUNNING: u8 = FieldId::NewFileRunning as u8;
 const FILE_TYPE: u8 = FieldId::FileType as u8;
 const OWNER_UID: u8 = FieldId::OwnerUid as u8;
 const OWNER_GID: u8 = FieldId::OwnerGid as u8;
@@ -67,8 +68,9 @@ const REGULAR: u64 = 0o100_000;
 impl Kind for Places {
     #[inline(always)]
     fn value(slot: &mut Slot, field: u8) {
-        let [mnt, dentry, _, _, first, second] = slot.arguments;
+        let [mnt, dentry, _, new_dentry, first, second] = slot.arguments;
         match field {
+            NEW_FILE_RUNNING => new_file_running(slot, new_dentry),
             MODE => slot.work.set_scalar(first & 0o7777),
             MOUNT_FLAGS => slot.work.set_scalar(first),
             OWNER_UID => id(slot, first),
@@ -113,6 +115,19 @@ functions!(
     lsmpc_place_text,
     lsmpc_place_record
 );
+
+/// Whether the file that has the new name so far is executed; none if there is none.
+#[inline(always)]
+fn new_file_running(slot: &mut Slot, dentry: u64) {
+    match read::<u64>(dentry + OFF_DENTRY_INODE.get()) {
+        Some(0) => slot.work.set_presence(Presence::None),
+        Some(inode) => {
+            let running = file::running(inode, slot.hook);
+            answer(&mut slot.work, running);
+        }
+        None => slot.work.set_presence(Presence::Unknown),
+    }
+}
 
 /// An id that is to be set; none if it stays.
 #[inline(always)]

@@ -13,7 +13,7 @@ use lsmpc_abi::{
     catalogue::{self, FieldType, HookInfo},
     event::{EventHeader, EventText, EventValue, MAX_TEXTS, MAX_VALUES},
     field::FieldId,
-    hook::HOOK_SLOTS,
+    hook::{HOOK_SLOTS, HookId},
     state::Counter,
 };
 use lsmpc_engine::{
@@ -27,9 +27,11 @@ use crate::{
     exe,
     globals::{self, OFF_CRED_EGID, OFF_CRED_EUID},
     maps::{
-        EVENTS, RATE, RECORD_HEAD, RECORD_TEXTS, Record, Slot, claim_record, count, release_record,
+        EVENTS, LONGEST_TEXT, RATE, RECORD_HEAD, RECORD_STRINGS, RECORD_TEXTS, Record, Slot,
+        claim_record, count, release_record,
     },
     read::{at_most, copy},
+    strings::lsmpc_strings,
     subject,
 };
 
@@ -47,8 +49,13 @@ pub(crate) fn emit<K: Kind>(slot: &mut Slot) {
         count(Counter::LostBusy);
         return;
     };
-    let size = fill::<K>(record, slot);
-    head(record, size, slot);
+    let texts_end = fill::<K>(record, slot);
+    let (mut size, mut strings) = (texts_end, 0);
+    if K::EXECUTES && slot.hook == HookId::BprmCheckSecurity as u32 {
+        size = lsmpc_strings(record, slot.arguments[1]) as u32;
+        strings = (texts_end + 7) & !7;
+    }
+    head(record, size, strings, slot);
     // SAFETY: `size` bytes of the record are there, all of them initialised: a
     // map value begins as zeros.
     let result = unsafe {
@@ -64,7 +71,7 @@ pub(crate) fn emit<K: Kind>(slot: &mut Slot) {
     });
 }
 
-const BYTES: usize = RECORD_HEAD + RECORD_TEXTS + 4096;
+const BYTES: usize = RECORD_HEAD + RECORD_TEXTS + LONGEST_TEXT + RECORD_STRINGS;
 
 /// Whether the bucket still has room in this second.
 #[inline(always)]
@@ -307,7 +314,7 @@ unsafe fn text(record: *mut Record, entry: *mut EventText, field: u8, slot: &Slo
 
 /// Writes the header.
 #[inline(always)]
-fn head(record: *mut Record, size: u32, slot: &Slot) {
+fn head(record: *mut Record, size: u32, strings: u32, slot: &Slot) {
     // SAFETY: the record is claimed by this event; helpers take no memory but the
     // 16 bytes of the name.
     unsafe {
@@ -338,6 +345,6 @@ fn head(record: *mut Record, size: u32, slot: &Slot) {
         (*header).namespaces = subject::namespaces();
         (*header).value_count = u16::from(fields(slot).value_count);
         (*header).text_count = u16::from(fields(slot).text_count);
-        (*header).reserved = 0;
+        (*header).strings = strings;
     }
 }

@@ -118,4 +118,5 @@ pub(super) const FIELDS: &[FieldInfo] = &[
     with(plain(F::KreadId, BY_NAME, "what the kernel reads or loads"), kernel::KERNEL_READ),
     with(plain(F::What, BY_NAME, "what lockdown would restrict"), kernel::LOCKDOWN),
     with(plain(F::SyslogType, ENUM, "what is done to the log"), kernel::SYSLOG),
+    plain(F::NewFileRunning, BOOL, "some task executes the file that has the new name so far; none if there is no such file"),
 ];

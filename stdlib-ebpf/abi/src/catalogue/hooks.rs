@@ -66,7 +66,7 @@ pub(super) const HOOKS: &[HookInfo] = &[
     all(HookId::PathMknod, "a file, device, fifo or socket is made", &[Path, Mode, FileType]),
     all(HookId::PathSymlink, "a symbolic link is made", &[Path, Target]),
     all(HookId::PathLink, "a file gets another name", file![NewPath]),
-    all(HookId::PathRename, "a file is renamed", file![NewPath]),
+    all(HookId::PathRename, "a file is renamed", file![NewPath NewFileRunning]),
     all(HookId::PathChmod, "a file's permission bits change", file![Mode]),
     all(HookId::PathChown, "a file's owner or group changes", file![OwnerUid OwnerGid]),
     all(HookId::PathChroot, "a task's root directory changes", file![]),

@@ -47,8 +47,10 @@ fn protection(arguments: &mut Arguments) {
     arguments[2] = vma;
 }
 
-/// From (bprm).
+/// From (bprm), which stays for the record.
 #[inline(always)]
 fn program(arguments: &mut Arguments) {
-    arguments[0] = pointer(arguments[0] + OFF_BPRM_FILE.get());
+    let bprm = arguments[0];
+    arguments[0] = pointer(bprm + OFF_BPRM_FILE.get());
+    arguments[1] = bprm;
 }

@@ -1,8 +1,11 @@
 //! The actor's calls on other tasks and on itself as a task.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 use serde_json::Value;
 
-use super::{At as _, Done, check, number};
+use super::{At as _, Done, check, nonsense, number};
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
     Some(match *words {
@@ -14,8 +17,40 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["rlimit", pid, which] => rlimit(pid, which),
         ["setuid", uid] => setuid(uid),
         ["setgid", gid] => setgid(gid),
+        ["fork-until", stop] => fork_until(stop),
+        ["run", path, environment, ref arguments @ ..] => run(path, environment, arguments),
         _ => return None,
     })
+}
+
+/// Forks a child that does nothing until a file exists; its process id.
+fn fork_until(stop: &str) -> Done {
+    // SAFETY: this process has one thread.
+    match unsafe { libc::fork() } {
+        -1 => check(-1, "fork"),
+        0 => {
+            while !std::path::Path::new(stop).exists() {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            // SAFETY: ends the child without what the parent would do at its end.
+            unsafe { libc::_exit(0) }
+        }
+        child => Ok(child.into()),
+    }
+}
+
+/// Runs a program to its end with these arguments, of which the first is its name,
+/// and nothing but this environment, a string on each line.
+fn run(path: &str, environment: &str, arguments: &[&str]) -> Done {
+    let (name, arguments) = arguments.split_first().ok_or(nonsense("name"))?;
+    let status = Command::new(path)
+        .arg0(name)
+        .args(arguments)
+        .env_clear()
+        .envs(environment.lines().filter_map(|line| line.split_once('=')))
+        .status()
+        .at("exec")?;
+    Ok(status.code().into())
 }
 
 /// Begins to trace a task. The caller is a child that ends, which ends it.

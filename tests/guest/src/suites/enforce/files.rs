@@ -340,6 +340,39 @@ fn renames(all: &mut Vec<Case>) {
         "any_path == \"{other}\"",
         "any_path == \"{other}x\"",
     ));
+    let onto_running = |case: Case| {
+        case.with(|site| {
+            plain_file(&site.path)?;
+            let _ = fs::remove_file(&site.other);
+            fs::hard_link(TARGET, &site.other).context("link")
+        })
+    };
+    all.push(
+        onto_running(new(
+            "new_file.running",
+            "new_file.running",
+            "not new_file.running",
+        ))
+        .shows("new_file.running", true)
+        .shows("file.running", false),
+    );
+    all.push(
+        new(
+            "new_file.running-not",
+            "not new_file.running and new_file.running != true",
+            "new_file.running",
+        )
+        .with(|site| {
+            plain_file(&site.path)?;
+            plain_file(&site.other)
+        })
+        .shows("new_file.running", false),
+    );
+    all.push(new(
+        "new_file.running-none",
+        "not new_file.running",
+        "new_file.running",
+    ));
     all.push(
         new(
             "exchange",

@@ -7,6 +7,8 @@
 //! round is one swap of the policy and no program has to be loaded anew.
 
 mod case;
+mod examples;
+mod executions;
 mod files;
 mod kernel;
 mod lifecycle;
@@ -78,6 +80,13 @@ impl Ground {
         Ok(())
     }
 
+    /// The same with a policy of the repository's `examples`.
+    fn apply_example(&mut self, name: &str) -> Result<()> {
+        cli::lsmpc(&["apply", &format!("/examples/{name}.lsmp")])?.expect_code(0)?;
+        self.events()?.settle(Duration::from_millis(1))?;
+        Ok(())
+    }
+
     /// Removes the policy; its reader goes with it.
     fn remove(&mut self) -> Result<()> {
         self.events = None;
@@ -116,6 +125,10 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     }
     if wanted("paths") {
         paths::run(report, &mut ground);
+    }
+    if wanted("examples") {
+        examples::run(report, &mut ground);
+        executions::run(report, &mut ground);
     }
     report.test("enforce::after_remove_everything_is_allowed", || {
         ground.remove()?;
