@@ -145,8 +145,9 @@ pub(crate) const RECORD_TEXTS: usize = 8192;
 /// Bytes of that last text.
 pub(crate) const LONGEST_TEXT: usize = 4096;
 /// Bytes of what a program is given, behind the texts.
-// VERIFIER: a part is copied in two steps, which it takes to be a part long each.
-pub(crate) const RECORD_STRINGS: usize = 8 + size_of::<EventStrings>() + 3 * STRINGS_PART;
+// VERIFIER: a part is copied in two steps, each of which it takes to be a part long;
+// (6.1) the second even a byte less than two.
+pub(crate) const RECORD_STRINGS: usize = 8 + size_of::<EventStrings>() + 4 * STRINGS_PART;
 
 /// Where a record is put together.
 #[repr(C, align(8))]
