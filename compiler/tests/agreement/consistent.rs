@@ -125,12 +125,15 @@ fn path(hook: HookId, field: FieldId, value: &Value) -> Vec<u8> {
         Value::Bytes(bytes) => bytes.as_slice(),
         _ => b"",
     };
-    let pathless = match field {
-        FieldId::Exe | FieldId::ParentExe | FieldId::TargetExe => true,
-        FieldId::Path => !matches!(hook, HookId::PathUnlink | HookId::PathRename),
-        _ => false,
+    let forms: &[&[u8]] = match field {
+        FieldId::Exe | FieldId::ParentExe | FieldId::TargetExe => &[b"memfd:"],
+        FieldId::UnixPath => &[b"@"],
+        FieldId::Path if !matches!(hook, HookId::PathUnlink | HookId::PathRename) => {
+            &[b"memfd:", b"pipe:[", b"socket:[", b"anon_inode:"]
+        }
+        _ => &[],
     };
-    if bytes.starts_with(b"memfd:") && pathless {
+    if forms.iter().any(|form| bytes.starts_with(form)) {
         return bytes.to_vec();
     }
     let mut text = Vec::new();
