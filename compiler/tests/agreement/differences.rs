@@ -1,5 +1,7 @@
 //! What is said of two random policies is true of random events.
 
+use lsmpc_abi::catalogue;
+use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::Masks;
 use lsmpc_compiler::analysis::diff::{
     Answered, Change, Comparison, Reaction, ScopePart, Side, Truth, compare,
@@ -134,7 +136,11 @@ fn claims_hold(
         if before == after || undecided {
             continue;
         }
-        let is_known = known(event) == *event;
+        // `any_path` asks for both.
+        let paths = [FieldId::Path, FieldId::NewPath]
+            .map(|path| !catalogue::hook(event.hook).has(path) || event.values.contains_key(&path));
+        let has_paths = paths == [true; 2] || paths == [false; 2];
+        let is_known = has_paths && known(event) == *event;
         let is_said = found.changes.iter().any(|change| {
             change.hook == event.hook
                 && (change.before.reaction, change.after.reaction) == (before, after)
