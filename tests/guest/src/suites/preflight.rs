@@ -86,18 +86,16 @@ fn unprivileged() -> Result<()> {
     Ok(())
 }
 
+fn mount(kind: &str, path: &str) -> std::io::Result<()> {
+    let flags = rustix::mount::MountFlags::empty();
+    Ok(rustix::mount::mount(kind, path, kind, flags, c"")?)
+}
+
 fn without_bpffs() -> Result<()> {
     rustix::mount::unmount("/sys/fs/bpf", UnmountFlags::empty())?;
     let path = cli::policy_file(POLICY)?;
     let run = lsmpc(&["apply", &path])?;
-    let data = std::ffi::CString::default();
-    let again = rustix::mount::mount(
-        "bpf",
-        "/sys/fs/bpf",
-        "bpf",
-        rustix::mount::MountFlags::empty(),
-        data.as_c_str(),
-    );
+    let again = mount("bpf", "/sys/fs/bpf");
     if run.code == Some(0) {
         // It mounted one itself: then it enforces.
         Actor::start("/t/actor")?
@@ -115,6 +113,7 @@ fn without_securityfs() -> Result<()> {
     rustix::mount::unmount("/sys/kernel/security", UnmountFlags::empty())?;
     let path = cli::policy_file(POLICY)?;
     let run = lsmpc(&["apply", &path])?;
+    mount("securityfs", "/sys/kernel/security")?;
     if run.code != Some(0) {
         return run.expect_code(2)?.expect_words(&["security"]).map(drop);
     }
