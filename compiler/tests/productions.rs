@@ -100,9 +100,8 @@ const PRODUCTIONS: &[&str] = &[
     "dotted field",
 ];
 
-/// Productions that may be among what is refused only: those that are parsed so that
-/// a good word can be said, and those that are not enforced. The syntax crate has a
-/// corpus of its own for them.
+/// Productions that may be among what is refused only: they are parsed so that a good
+/// word can be said. The syntax crate has a corpus of its own for them.
 const REFUSED: &[&str] = &[
     "compare set",
     "in literal",

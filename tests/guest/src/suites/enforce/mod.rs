@@ -42,7 +42,7 @@ pub(crate) const SUITE: Suite = Suite {
     run,
 };
 
-/// The hooks this suite tests field by field.
+/// The hooks on which the fields of the subject are tested.
 pub(super) const HOOKS: &[&str] = &[
     "file_open",
     "bprm_check_security",
