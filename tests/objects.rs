@@ -72,6 +72,7 @@ fn maps_have_the_abis_sizes() {
         maps::SEEDS => (TASK_STORAGE, size_of::<Seeds>(), 0),
         maps::SCRATCH => (ARRAY, 0, maps::SLOTS_PER_CPU),
         maps::RECORDS => (ARRAY, 0, maps::RECORDS_PER_CPU),
+        maps::SETTLED => (ARRAY, 0, maps::SETTLED_ENTRIES),
         maps::EVENTS => (RINGBUF, 0, maps::EVENT_BYTES),
         maps::COUNTERS => (PERCPU_ARRAY, 8, Counter::COUNT),
         maps::RATE => (ARRAY, size_of::<maps::RateWindow>(), maps::RATE_ENTRIES),

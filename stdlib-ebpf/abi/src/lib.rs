@@ -18,7 +18,7 @@ pub mod state;
 
 /// Version of everything in this crate. Stored in the BPF objects (the
 /// `LSMPC_ABI` constant) and in every image; both sides refuse another one.
-pub const ABI_VERSION: u32 = 4;
+pub const ABI_VERSION: u32 = 5;
 
 /// A field's value does not apply to the event: class 0 of every classifier.
 pub const CLASS_NONE: u32 = 0;

@@ -19,6 +19,8 @@ pub const SCRATCH: &str = "SCRATCH";
 /// ARRAY of buffers for records: set its entries to the number of possible CPUs
 /// times [`RECORDS_PER_CPU`].
 pub const RECORDS: &str = "RECORDS";
+/// ARRAY of what tasks need not be asked again; the programs' own.
+pub const SETTLED: &str = "SETTLED";
 /// RINGBUF of event records ([`crate::event`]).
 pub const EVENTS: &str = "EVENTS";
 /// PERCPU_ARRAY of u64, indexed by [`crate::state::Counter`].
@@ -39,6 +41,7 @@ pub const ALL: &[&str] = &[
     SEEDS,
     SCRATCH,
     RECORDS,
+    SETTLED,
     EVENTS,
     COUNTERS,
     RATE,
@@ -48,6 +51,8 @@ pub const ALL: &[&str] = &[
 pub const SLOTS_PER_CPU: u32 = 8;
 /// Records that can be under construction on one CPU at once.
 pub const RECORDS_PER_CPU: u32 = 2;
+/// Entries of [`SETTLED`]; a power of two. Tasks that share one cost each other time.
+pub const SETTLED_ENTRIES: u32 = 4096;
 /// Entries of [`RATE`]; a power of two.
 pub const RATE_ENTRIES: u32 = 4096;
 /// Default bytes of [`EVENTS`].

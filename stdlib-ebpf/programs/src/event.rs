@@ -21,7 +21,7 @@ use crate::{
     globals,
     image::Image,
     maps::{Arguments, Slot, claim_slot, count, release_slot},
-    read,
+    read, settled,
     sticky::{self, lsmpc_stick},
     subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
 };
@@ -320,9 +320,16 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     } else {
         core::ptr::null_mut()
     };
+    let Ok((epoch, start)) = begin(image, hook as u16) else {
+        return fault();
+    };
+    if start == REF_TERMINAL | OUTCOME_ALLOW || settled::is_allowed(hook as u32, epoch) {
+        return 0;
+    }
     let mut admitted = Admitted {
         slot: core::ptr::null_mut(),
-        start: 0,
+        epoch,
+        start,
     };
     let ret = admit(image, hook as u32, target, &mut admitted);
     let slot = admitted.slot;
@@ -352,6 +359,8 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
 struct Admitted {
     /// Claimed for it; null: the event is decided.
     slot: *mut Slot,
+    /// The image's.
+    epoch: u32,
     /// From where on it is to be decided.
     start: u32,
 }
@@ -369,18 +378,22 @@ fn admit(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> i32 {
 
 #[inline(always)]
 fn admitted(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> Result<i32, Fault> {
-    let (epoch, start) = begin(image, hook as u16)?;
-    if start == REF_TERMINAL | OUTCOME_ALLOW {
-        return Ok(0);
-    }
+    let (epoch, start) = (into.epoch, into.start);
     // What the subject alone decides needs no buffer.
+    let mut by_target = false;
     let start = gate(
         image,
         start,
-        |field| cached_class(field, epoch, target),
+        |field| {
+            by_target |= field == TARGET_EXE;
+            cached_class(field, epoch, target)
+        },
         || sticky::bits(epoch),
     )?;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
+        if !by_target {
+            settled::allow(hook, epoch);
+        }
         return Ok(0);
     }
     let Some(slot) = claim_slot() else {

@@ -21,6 +21,7 @@ use crate::{
     maps::{Slot, TASK},
     path::resolve,
     read::{copy, copy_at_most, copy_string, read},
+    settled,
     subject::{self, Task, current, storage, tgid},
 };
 
@@ -109,6 +110,7 @@ pub(crate) fn store(
             Which::Own => (&raw mut (*state).exe, &raw mut (*state).exe_class),
             Which::Parent => (&raw mut (*state).parent, &raw mut (*state).parent_class),
         };
+        settled::forget(current());
         let word = exe.cast::<u64>();
         let count = ((atomic::load(word) >> 8) + 2) & 0xfe;
         atomic::swap(word, head(Presence::Unknown, count, 0, pid));

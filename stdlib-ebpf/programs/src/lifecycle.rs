@@ -10,7 +10,7 @@ use crate::{
     long,
     maps::{Slot, TASK},
     read::copy,
-    sticky,
+    settled, sticky,
     subject::{Task, current, storage, storage_from, tgid},
 };
 
@@ -62,6 +62,7 @@ impl Step for ExecutedUnknown {
         if state.is_null() {
             return true;
         }
+        settled::forget(current());
         // SAFETY: the acting task's state.
         unsafe {
             let count = (u64::from((*state).exe.long) + 2) & 0xfe;
@@ -81,6 +82,8 @@ const CLONE_THREAD: u64 = 0x1_0000;
 /// `program`: what its program adds to what sticks to the child.
 #[inline(always)]
 pub(crate) fn forked(child: Task, flags: u64, epoch: u32, program: Bits) {
+    // A task that is gone may have had the child's address.
+    settled::forget(child);
     let state = storage(&TASK, current(), false);
     if !is_filled(state) {
         return;

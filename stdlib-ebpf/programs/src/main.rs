@@ -23,6 +23,7 @@ mod place;
 mod plain;
 mod read;
 mod record;
+mod settled;
 mod socket;
 mod sticky;
 mod strings;

@@ -11,7 +11,9 @@ use aya_ebpf::{
 use lsmpc_abi::{
     event::{EventHeader, EventStrings, EventText, EventValue, STRINGS_PART},
     image::{Masks, PAGE_SIZE},
-    maps::{EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SLOTS_PER_CPU},
+    maps::{
+        EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SETTLED_ENTRIES, SLOTS_PER_CPU,
+    },
     state::{Counter, ExePath, LongPart, Seeds, TaskState},
 };
 use lsmpc_engine::{
@@ -19,7 +21,7 @@ use lsmpc_engine::{
     repeat::{Step, repeat},
 };
 
-use crate::{atomic, cgroup::Climb, globals, path::Walk};
+use crate::{atomic, cgroup::Climb, globals, path::Walk, settled::Settled};
 
 /// A page of an image.
 pub(crate) type Page = [u8; PAGE_SIZE];
@@ -57,6 +59,9 @@ static SCRATCH: Array<Slot, { SLOTS_PER_CPU as usize }> = Array::new();
 
 #[btf_map]
 static RECORDS: Array<Record, { RECORDS_PER_CPU as usize }> = Array::new();
+
+#[btf_map]
+pub(crate) static SETTLED: Array<Settled, { SETTLED_ENTRIES as usize }> = Array::new();
 
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<(), { EVENT_BYTES as usize }> = RingBuf::new();

@@ -22,6 +22,7 @@ use crate::{
     globals::OFF_TASK_GROUP_LEADER,
     image::Image,
     maps::{SEEDS, Slot, TASK},
+    settled,
     subject::{Task, current, lsmpc_subject_text, lsmpc_subject_value, storage, storage_from},
 };
 
@@ -52,9 +53,10 @@ pub(crate) fn bits(epoch: u32) -> Option<Bits> {
 /// Keeps bits in a task's state.
 ///
 /// # Safety
-/// `state` must be the acting task's, or its child's.
+/// `state` must be the acting task's.
 #[inline(always)]
 unsafe fn keep(state: *mut TaskState, epoch: u32, bits: Bits) {
+    settled::forget(current());
     // SAFETY: the caller's. A program that interrupts this one sees no epoch.
     unsafe {
         let sticky: *mut Sticky = &raw mut (*state).sticky;

@@ -61,6 +61,14 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         cli::apply("deny path_unlink when path == \"/tmp/*\"\n")
     });
     report.test("bench::other_hook", || result);
+    let result = bench.row(report, "1 rule about the user", |_| {
+        cli::apply("deny file_open when uid == 4242\n")
+    });
+    report.test("bench::user", || result);
+    let result = bench.row(report, "1 path rule about another tree", |_| {
+        cli::apply("deny file_open when path == \"/elsewhere/file\"\n")
+    });
+    report.test("bench::another_tree", || result);
     for rules in [1, 100, 1_000, 10_000] {
         if rules > most_rules {
             break;
