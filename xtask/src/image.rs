@@ -53,7 +53,7 @@ pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
     // Before devtmpfs is mounted, the kernel opens this for process 1.
     archive.character_device("/dev/console", 5, 1);
     archive.file("/init", 0o755, read(&programs.join("lsmpc-guest"))?);
-    archive.file("/bin/lsmpc", 0o755, read(&programs.join("lsmpc"))?);
+    archive.file("/usr/bin/lsmpc", 0o755, read(&programs.join("lsmpc"))?);
     for tree in TREES {
         let from = repository::root().join(tree.from);
         if from.is_dir() {

@@ -1,4 +1,4 @@
-//! `/bin/lsmpc`, used as an administrator uses it.
+//! `/usr/bin/lsmpc`, used as an administrator uses it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use lsmpc_runtime::{ApplyOptions, Runtime};
 use serde_json::Value;
 
 /// Where the tool is.
-pub(crate) const LSMPC: &str = "/bin/lsmpc";
+pub(crate) const LSMPC: &str = "/usr/bin/lsmpc";
 
 /// What one run of the tool came to.
 #[derive(Debug)]

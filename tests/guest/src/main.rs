@@ -40,7 +40,7 @@
 //! `/dev/pts`, and tmpfs on `/dev/shm`, `/tmp` and `/run`. The loopback
 //! interface is up. There is no shell and no library; in the image are:
 //!
-//! - `/init`: this program; `/bin/lsmpc`: the command line tool, static;
+//! - `/init`: this program; `/usr/bin/lsmpc`: the command line tool, static;
 //! - `/examples/*.lsmp`: the repository's examples;
 //! - `/objects/lsmpc.bpf.o`, `/objects/variants/*.bpf.o`: the hook programs,
 //!   shipped and deliberately broken ones;
@@ -70,6 +70,7 @@ mod bpf;
 mod cli;
 mod console;
 mod machine;
+mod passing;
 mod suites;
 mod tracing;
 

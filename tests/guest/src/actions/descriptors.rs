@@ -1,7 +1,8 @@
 //! The actor's other ways to a file's descriptor: by handle, through /proc, by
 //! io_uring, from other processes.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 use rustix::fs::Mode;
 use serde_json::Value;
@@ -9,6 +10,7 @@ use serde_json::Value;
 use super::files::owned;
 use super::uring::{Entry, Ring};
 use super::{At, Done, Failed, check, done, nonsense, number, open, text};
+use crate::passing;
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
     Some(match *words {
@@ -17,7 +19,7 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["reopen", path] => reopen(path),
         ["uring-open", path, how] => uring_open(path, how),
         ["inject-open", pid, path] => inject_open(pid, path),
-        ["receive-from", path] => receive_from(path),
+        ["receive-from", path] => done(received(path)),
         ["steal", pid, descriptor] => steal(pid, descriptor),
         _ => return None,
     })
@@ -164,35 +166,12 @@ fn inject_open(pid: &str, path: &str) -> Done {
 
 /// Receives a descriptor over the unix socket at `path`. The kernel delivers a message
 /// without the descriptor that may not be received: errno is EBADF then.
-fn receive_from(path: &str) -> Done {
-    let socket = std::os::unix::net::UnixStream::connect(path).at("connect")?;
-    let mut byte = [0u8];
-    let mut control = [0u64; 8];
-    let mut part = libc::iovec {
-        iov_base: byte.as_mut_ptr().cast(),
-        iov_len: 1,
-    };
-    // SAFETY: all bytes zero are an empty message.
-    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
-    message.msg_iov = &raw mut part;
-    message.msg_iovlen = 1;
-    message.msg_control = control.as_mut_ptr().cast();
-    message.msg_controllen = size_of_val(&control) as _;
-    // SAFETY: a message whose parts are live; what the kernel put behind its header.
-    unsafe {
-        let received = libc::recvmsg(socket.as_raw_fd(), &raw mut message, 0);
-        check(received as i64, "recvmsg")?;
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        if header.is_null() || (*header).cmsg_type != libc::SCM_RIGHTS {
-            return Err(Failed {
-                at: "receive",
-                errno: libc::EBADF,
-            });
-        }
-        let descriptor = libc::CMSG_DATA(header).cast::<i32>().read_unaligned();
-        drop(owned(descriptor.into()));
-    }
-    Ok(Value::Null)
+pub(super) fn received(path: &str) -> Result<OwnedFd, Failed> {
+    let socket = UnixStream::connect(path).at("connect")?;
+    passing::receive(&socket).at("recvmsg")?.ok_or(Failed {
+        at: "receive",
+        errno: libc::EBADF,
+    })
 }
 
 /// Takes a copy of another process' descriptor.

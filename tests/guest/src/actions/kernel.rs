@@ -1,12 +1,12 @@
 //! The actor's calls on the kernel itself: modules, BPF, clocks, keys.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use serde_json::Value;
 
 use super::files::owned;
 use super::uring::{Entry, Ring};
-use super::{Done, check, nonsense, number, open, text};
+use super::{Done, Failed, check, nonsense, number, open, text};
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
     Some(match *words {
@@ -14,7 +14,9 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["finit-module", path] => finit_module(path),
         ["init-module"] => init_module(),
         ["bpf-map", kind] => bpf_map(kind),
-        ["bpf-prog"] => bpf_prog(),
+        ["bpf-prog"] => bpf_prog(SOCKET_FILTER),
+        ["bpf-prog", "kprobe"] => bpf_prog(KPROBE),
+        ["bpf-pin", path] => bpf_pin(path),
         ["perf"] => perf(),
         ["klog", action] => klog(action),
         ["set-clock"] => set_clock(),
@@ -55,8 +57,15 @@ fn init_module() -> Done {
     check(result, "init_module")
 }
 
-/// Calls bpf(2) with words of 32 bits.
-fn bpf(command: i64, attribute: &mut [u32; 32]) -> Done {
+/// Types of programs.
+pub(super) const SOCKET_FILTER: u32 = 1;
+const KPROBE: u32 = 2;
+
+/// Words of 32 bits that bpf(2) is called with.
+pub(super) type Attribute = [u32; 40];
+
+/// Calls bpf(2) for something that has a descriptor.
+pub(super) fn bpf(command: i64, attribute: &mut Attribute) -> Result<OwnedFd, Failed> {
     // SAFETY: as many bytes as said.
     let made = unsafe {
         libc::syscall(
@@ -67,31 +76,67 @@ fn bpf(command: i64, attribute: &mut [u32; 32]) -> Done {
         )
     };
     check(made, "bpf")?;
-    drop(owned(made));
-    Ok(Value::Null)
+    Ok(owned(made))
 }
 
-/// Makes a map of one element.
-fn bpf_map(kind: &str) -> Done {
+/// What makes a map of one element.
+pub(super) fn map_attribute(kind: &str) -> Result<(i64, Attribute), Failed> {
+    const MAP_CREATE: i64 = 0;
     let kind = match kind {
         "hash" => 1,
         "array" => 2,
         _ => return Err(nonsense("kind")),
     };
-    let mut attribute = [0; 32];
+    let mut attribute = [0; 40];
     attribute[..4].copy_from_slice(&[kind, 4, 4, 1]);
-    bpf(0, &mut attribute)
+    Ok((MAP_CREATE, attribute))
 }
 
-/// Loads a socket filter that returns 0.
-fn bpf_prog() -> Done {
-    const FILTER: [u64; 2] = [0xb7, 0x95];
-    let halves = |address: u64| [address as u32, (address >> 32) as u32];
-    let mut attribute = [0; 32];
-    attribute[..2].copy_from_slice(&[1, 2]);
+/// What loads a program of a type that returns 0.
+pub(super) fn program_attribute(kind: u32) -> (i64, Attribute) {
+    const PROG_LOAD: i64 = 5;
+    static FILTER: [u64; 2] = [0xb7, 0x95];
+    let mut attribute = [0; 40];
+    attribute[..2].copy_from_slice(&[kind, 2]);
     attribute[2..4].copy_from_slice(&halves(FILTER.as_ptr() as u64));
     attribute[4..6].copy_from_slice(&halves(c"GPL".as_ptr() as u64));
-    bpf(5, &mut attribute)
+    (PROG_LOAD, attribute)
+}
+
+fn bpf_map(kind: &str) -> Done {
+    let (command, mut attribute) = map_attribute(kind)?;
+    bpf(command, &mut attribute).map(|_| Value::Null)
+}
+
+fn bpf_prog(kind: u32) -> Done {
+    let (command, mut attribute) = program_attribute(kind);
+    bpf(command, &mut attribute).map(|_| Value::Null)
+}
+
+/// Makes a map and pins it.
+fn bpf_pin(path: &str) -> Done {
+    const OBJ_PIN: i64 = 6;
+    let (command, mut attribute) = map_attribute("hash")?;
+    let map = bpf(command, &mut attribute)?;
+    let path = text(path)?;
+    let mut attribute: Attribute = [0; 40];
+    attribute[..2].copy_from_slice(&halves(path.as_ptr() as u64));
+    attribute[2] = map.as_raw_fd() as u32;
+    // SAFETY: as many bytes as said.
+    let pinned = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            OBJ_PIN,
+            attribute.as_mut_ptr(),
+            size_of_val(&attribute),
+        )
+    };
+    check(pinned, "bpf-pin")
+}
+
+/// The two halves of an address, as they stand in an attribute.
+fn halves(address: u64) -> [u32; 2] {
+    [address as u32, (address >> 32) as u32]
 }
 
 /// A software event of this task.

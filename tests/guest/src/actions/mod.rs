@@ -32,6 +32,7 @@ mod mounts;
 mod net;
 mod programs;
 mod tasks;
+mod tokens;
 mod uring;
 
 /// What a request came to: the answer's value, or the call that failed and
@@ -283,6 +284,7 @@ impl Actor {
             ["flood", times, ref paths @ ..] => load::flood(number(times)?, paths),
             ["landlock", allowed] => landlock(allowed),
             ["as", name, ref words @ ..] => self.as_child(name, words),
+            ["token", ref words @ ..] => self.token(words),
             _ => files::act(words)
                 .or_else(|| tasks::act(words))
                 .or_else(|| kernel::act(words))

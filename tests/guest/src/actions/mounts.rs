@@ -9,7 +9,9 @@ use super::files::owned;
 use super::{Done, Failed, check, nonsense, text};
 use std::os::fd::{AsRawFd, OwnedFd};
 
-const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
+pub(super) const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
+pub(super) const FSCONFIG_SET_STRING: libc::c_uint = 1;
+pub(super) const FSCONFIG_CREATE: libc::c_uint = 6;
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
     Some(match *words {

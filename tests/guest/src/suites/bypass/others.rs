@@ -1,14 +1,14 @@
 //! Through other processes: tracing them, and taking their descriptors.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use super::KEEPER;
 use super::route::{Answer, Route, Site, open};
 use crate::actor::{Actor, Outcome};
+use crate::passing;
 
 const UNLESS_KEEPER: &str =
     "deny file_open when path == \"/srv/d/secret\" unless exe == \"/srv/bin/keeper\"";
@@ -82,33 +82,6 @@ fn passed(actor: &mut Actor, site: Site) -> Result<Outcome> {
     let (socket, _) = listener
         .accept()
         .context("nobody came for the descriptor")?;
-    let mut byte = *b"x";
-    let mut part = libc::iovec {
-        iov_base: byte.as_mut_ptr().cast(),
-        iov_len: 1,
-    };
-    let mut control = [0u64; 3];
-    // SAFETY: all bytes zero are an empty message; the parts outlive the call, and the
-    // control buffer has room for a header and one descriptor.
-    let sent = unsafe {
-        let mut message: libc::msghdr = std::mem::zeroed();
-        message.msg_iov = &raw mut part;
-        message.msg_iovlen = 1;
-        message.msg_control = control.as_mut_ptr().cast();
-        message.msg_controllen = libc::CMSG_SPACE(4) as _;
-        let header = libc::CMSG_FIRSTHDR(&raw const message);
-        (*header).cmsg_level = libc::SOL_SOCKET;
-        (*header).cmsg_type = libc::SCM_RIGHTS;
-        (*header).cmsg_len = libc::CMSG_LEN(4) as _;
-        libc::CMSG_DATA(header)
-            .cast::<i32>()
-            .write_unaligned(file.as_raw_fd());
-        libc::sendmsg(socket.as_raw_fd(), &raw const message, 0)
-    };
-    ensure!(
-        sent == 1,
-        "sending the descriptor: {}",
-        std::io::Error::last_os_error()
-    );
+    passing::send(&socket, &file).context("sending the descriptor")?;
     actor.answer()
 }

@@ -36,7 +36,7 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
 }
 
 /// The record of a rule, with this verdict, of the acting program at `exe`.
-fn record(ground: &mut Ground, id: &str, verdict: &str, exe: &str) -> Result<Event> {
+pub(super) fn record(ground: &mut Ground, id: &str, verdict: &str, exe: &str) -> Result<Event> {
     let event = ground.events()?.of_rule(id)?;
     ensure!(event.text("verdict") == verdict, "verdict: {}", event.0);
     ensure!(event.text("exe") == exe, "exe: {}", event.0);

@@ -17,6 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
     without_fields(&mut all);
     loads(&mut all);
     bpf(&mut all);
+    tokens(&mut all);
     all
 }
 
@@ -130,6 +131,45 @@ fn bpf(all: &mut Vec<Case>) {
             .shows("prog.type", "BPF_PROG_TYPE_SOCKET_FILTER"),
         );
     }
+}
+
+/// A token that is made, and one that stands in for privileges when a map is made.
+fn tokens(all: &mut Vec<Case>) {
+    const MAKE: &[&str] = &["token", "at", "{path}"];
+    const MAP: &[&str] = &["token", "at", "{path}", "map"];
+    let new = |hook, field: &str, hit: &str, miss: &str, request| {
+        Case::of_child(hook, field, hit, miss, "bpf", request)
+            .with(|site| Ok(fs::create_dir_all(&site.path)?))
+    };
+    let mut create = new(
+        "bpf_token_create",
+        "path",
+        "path == \"{path}\"",
+        "path == \"{path}/**\"",
+        MAKE,
+    );
+    create.has_path = true;
+    all.push(create);
+    all.push(
+        new(
+            "bpf_token_cmd",
+            "cmd",
+            "cmd == BPF_MAP_CREATE",
+            "cmd in [BPF_PROG_LOAD, BPF_BTF_LOAD, BPF_TOKEN_CREATE]",
+            MAP,
+        )
+        .shows("cmd", "BPF_MAP_CREATE"),
+    );
+    all.push(
+        new(
+            "bpf_token_capable",
+            "cap",
+            "cap == CAP_BPF",
+            "cap in [CAP_SYS_ADMIN, CAP_PERFMON, CAP_NET_ADMIN]",
+            MAP,
+        )
+        .shows("cap", "CAP_BPF"),
+    );
 }
 
 /// A module that the kernel asks for: the caller is not told why it does not get

@@ -20,6 +20,7 @@ mod rules;
 mod sockets;
 mod subjects;
 mod tasks;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -129,6 +130,9 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     if wanted("examples") {
         examples::run(report, &mut ground);
         executions::run(report, &mut ground);
+    }
+    if wanted("tokens") {
+        tokens::run(report, &mut ground)?;
     }
     report.test("enforce::after_remove_everything_is_allowed", || {
         ground.remove()?;
