@@ -8,6 +8,7 @@ mod constant;
 pub mod diff;
 mod dominance;
 mod frame;
+mod lockout;
 mod promise;
 mod report;
 mod route;
@@ -152,5 +153,6 @@ fn examine(hir: &Hir, ir: &Ir, said: &[Diagnostic]) -> Vec<Diagnostic> {
     };
     rules::examine(hir, ir, &is_constant, &mut reports);
     promise::examine(hir, ir, &mut reports);
+    lockout::examine(hir, ir, &mut reports);
     reports.finish()
 }

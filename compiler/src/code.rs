@@ -131,6 +131,7 @@ codes! {
     ChildrenOnly = "LSMP2013" Hint "`/*` matches direct children only";
     DeepSlash = "LSMP2014" Hint "`/**/` does not match a single `/`";
     MisleadingAnnotation = "LSMP2015" Warning "an annotation that seems to belong to the rule before it";
+    LocksOut = "LSMP2016" Warning "a policy that `lsmpc` could not change again";
     NotDecided = "LSMP2019" Hint "an analysis that was not finished";
     AssertFails = "LSMP2020" Error "an `assert` that does not hold";
     FailingTest = "LSMP2021" Error "a failing `test`";

@@ -99,6 +99,15 @@ pub enum Error {
         /// What is missing.
         reason: String,
     },
+    /// bpf(2) is refused, perhaps by the policy in force.
+    #[error("the pins under {} may not be looked at: {source}", dir.display())]
+    PinsRefused {
+        /// The directory.
+        dir: PathBuf,
+        /// What the kernel says.
+        #[source]
+        source: io::Error,
+    },
     /// An earlier remove did not finish.
     #[error("an earlier `lsmpc remove` of {} did not finish; no policy is in force", dir.display())]
     HalfRemoved {
@@ -216,6 +225,7 @@ impl Error {
             Self::PinnedShape { .. } => Code::PinnedShape,
             Self::ForeignPin { .. } => Code::ForeignPin,
             Self::PinsUnreadable { .. } => Code::PinsUnreadable,
+            Self::PinsRefused { .. } => Code::SystemFailed,
             Self::HalfRemoved { .. } => Code::HalfRemoved,
             Self::ProgramRefused { .. } => Code::ProgramRefused,
             Self::TrampolinesRefused => Code::TrampolinesRefused,
@@ -263,6 +273,11 @@ impl Error {
             Self::PinsUnreadable { .. } => {
                 "`lsmpc remove` takes away what is left; then apply again".into()
             }
+            Self::PinsRefused { dir, .. } => format!(
+                "run it as root (CAP_BPF and CAP_SYS_ADMIN); if it is the policy in force that \
+                 denies bpf(2) to lsmpc, `rm -r {}` takes that policy away",
+                dir.display()
+            ),
             Self::HalfRemoved { .. } => "run `lsmpc remove` again, or `lsmpc apply` anew".into(),
             Self::ProgramRefused { .. } => {
                 "nothing was changed; report it with the output of `lsmpc doctor`".into()

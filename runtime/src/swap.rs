@@ -110,7 +110,11 @@ pub(crate) fn apply(
     observe(Step::ImageChecked);
     let (checks, kernel) = preflight::with_types(system, layout.dir(), &RunningKernel);
     if !checks.passed() {
-        return Err(Error::Preflight(Box::new(checks)));
+        // What a policy in force refuses looks like what the machine cannot do.
+        return Err(match survey(layout) {
+            Err(refused @ Error::PinsRefused { .. }) => refused,
+            _ => Error::Preflight(Box::new(checks)),
+        });
     }
     let kernel = kernel.map_or_else(|| kernel_types(system), Ok)?;
     let left_out = support::unsupported(&image.header.hooks, &kernel, |hook| {
@@ -202,11 +206,15 @@ pub(crate) fn lock_existing(layout: &Layout) -> Result<Lock> {
 
 /// Looks at the pins.
 pub(crate) fn survey(layout: &Layout) -> Result<Survey> {
-    pins::survey(layout, &KernelPins).map_err(|source| {
-        Error::system(
+    pins::survey(layout, &KernelPins).map_err(|source| match source.raw_os_error() {
+        Some(libc::EPERM) => Error::PinsRefused {
+            dir: layout.dir().to_owned(),
+            source,
+        },
+        _ => Error::system(
             format!("looking at the pins under {}", layout.dir().display()),
             source,
-        )
+        ),
     })
 }
 

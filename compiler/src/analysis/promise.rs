@@ -62,7 +62,11 @@ pub(super) fn examine(hir: &Hir, ir: &Ir, reports: &mut Reports) {
 }
 
 /// An event that breaks the promise, if there is one.
-fn counterexample(ir: &Ir, assert: &Assert, hook: HookId) -> Result<Option<Event>, Undecided> {
+pub(super) fn counterexample(
+    ir: &Ir,
+    assert: &Assert,
+    hook: HookId,
+) -> Result<Option<Event>, Undecided> {
     let parts: Vec<_> = assert.when.iter().chain(&assert.unless).collect();
     let bare = Ir {
         predicates: ir.predicates.clone(),

@@ -1,7 +1,7 @@
 //! What is attached when: only the hooks that a policy names, and nothing once
 //! it is removed.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use super::Ground;
 use super::case::{ACTOR, plain_file};
@@ -39,6 +39,60 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
         "enforce::lifecycle::a_refused_policy_changes_nothing",
         || refused_policy(ground),
     );
+    for (name, policy) in [
+        ("bpf", "deny bpf"),
+        ("maps", "deny bpf_map"),
+        (
+            "programs",
+            "deny bpf_prog when prog.type == BPF_PROG_TYPE_LSM",
+        ),
+    ] {
+        report.test(
+            &format!("enforce::lifecycle::locked_out_and_in_again::{name}"),
+            || locked_out(ground, policy),
+        );
+    }
+}
+
+/// A policy that denies bpf(2) to `lsmpc`, too: what its commands say then, and the way
+/// out that needs no bpf(2).
+fn locked_out(ground: &mut Ground, policy: &str) -> Result<()> {
+    const PINS: &str = "/sys/fs/bpf/lsmpc";
+    ground.remove()?;
+    let path = cli::policy_file(policy)?;
+    lsmpc(&["apply", &path])?
+        .expect_code(0)?
+        .expect_words(&["LSMP2016"])?;
+    let commands = [&["status"][..], &["remove"], &["apply", &path]];
+    let said = commands.map(lsmpc);
+    std::fs::remove_dir_all(PINS)?;
+    for (command, said) in commands.iter().zip(said) {
+        said?
+            .expect_code(2)
+            .and_then(|run| run.expect_words(&["not permitted", &format!("rm -r {PINS}")]))
+            .with_context(|| command.join(" "))?;
+    }
+    // A link goes with its last reference, a little later.
+    bpf_is_allowed()?;
+    bpf::await_no_links()?;
+    lsmpc(&["status"])?.expect_code(0)?;
+    lsmpc(&["remove"])?.expect_code(0)?;
+    ground.apply("audit bpf when cmd == BPF_PROG_LOAD")?;
+    lsmpc(&["status"])?.expect_code(0).map(drop)
+}
+
+/// Waits until a map can be made.
+fn bpf_is_allowed() -> Result<()> {
+    let mut actor = Actor::start(ACTOR)?;
+    let mut outcome = actor.ask(&["bpf-map", "hash"])?;
+    for _ in 0..100 {
+        if outcome.done().is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        outcome = actor.ask(&["bpf-map", "hash"])?;
+    }
+    outcome.done().map(drop)
 }
 
 /// A policy with an error is refused.
