@@ -2,9 +2,11 @@
 //! [`crate::commands`]; what several share stands here.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 use lsmpc_compiler::KernelVersion;
+use lsmpc_compiler::options::BadKernelVersion;
 
 use crate::commands::{
     apply, build, check, completions, diff, doctor, eval, events, explain, fmt, hooks, remove,
@@ -75,13 +77,36 @@ pub(crate) struct FormatArgument {
     pub(crate) format: Format,
 }
 
+/// A kernel to check against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KernelArgument {
+    /// Any of that version.
+    Version(KernelVersion),
+    /// The one that this runs on.
+    Running,
+}
+
+impl FromStr for KernelArgument {
+    type Err = BadKernelVersion;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "running" => Ok(Self::Running),
+            version => version.parse().map(Self::Version),
+        }
+    }
+}
+
 /// What changes how sources are read and checked.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Checking")]
 pub(crate) struct CompileArguments {
-    /// Check against a kernel of this version, too (such as 6.1)
-    #[arg(long, value_name = "VERSION")]
-    pub(crate) kernel: Option<KernelVersion>,
+    /// Check against a kernel, too: one of a version (such as 6.1), or the one `running`
+    ///
+    /// Each rule that it cannot enforce is an error. A version is looked up in the list that
+    /// `lsmpc hooks` prints; the running kernel is asked itself, as `apply` does.
+    #[arg(long, value_name = "VERSION|running")]
+    pub(crate) kernel: Option<KernelArgument>,
 
     /// Warn about rules without @id
     #[arg(long)]

@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use lsmpc_runtime::{DEFAULT_DIR, Error, Runtime};
+use lsmpc_compiler::Lacking;
+use lsmpc_runtime::{DEFAULT_DIR, Error, Missing, Runtime};
 
 use crate::failure::Failure;
 
@@ -22,6 +23,32 @@ impl PinsArgument {
     pub(crate) fn runtime(&self) -> Runtime {
         Runtime::new(&self.pins)
     }
+}
+
+/// What the running kernel cannot enforce. What it does not tell without privileges is
+/// said on standard error.
+pub(crate) fn running_kernel() -> Result<Lacking, Failure> {
+    let asked = Runtime::default().lacking()?;
+    if !asked.untold.is_empty() {
+        let names: Vec<String> = asked
+            .untold
+            .iter()
+            .map(|field| format!("`{}`", field.name()))
+            .collect();
+        eprintln!(
+            "note: only root can ask this kernel whether it tells {}",
+            names.join(", ")
+        );
+    }
+    let mut lacking = Lacking::default();
+    for one in asked.unsupported {
+        let reason = one.reason.to_string();
+        match one.what {
+            Missing::Hook(hook) => lacking.hooks.push((hook, reason)),
+            Missing::Field(field) => lacking.fields.push((field, reason)),
+        }
+    }
+    Ok(lacking)
 }
 
 impl From<Error> for Failure {

@@ -13,13 +13,14 @@ use lsmpc_compiler::lower::{LowerError, LowerOptions, SourceText, Stats, TableIm
 use lsmpc_compiler::source::{MemoryReader, SourceMap};
 use lsmpc_compiler::tables::Tables;
 use lsmpc_compiler::testing::{self, Tested};
-use lsmpc_compiler::{Analysis, Options, UserDb, analyse};
+use lsmpc_compiler::{Analysis, Kernel, Options, UserDb, analyse};
 use lsmpc_syntax::Span;
 
-use crate::arguments::CompileArguments;
+use crate::arguments::{CompileArguments, KernelArgument};
 use crate::commands::Outcome;
 use crate::evaluator::{checked, unusable};
 use crate::failure::Failure;
+use crate::machine::running_kernel;
 use crate::output::Terminal;
 use crate::render::{Selection, Tally, human_diagnostics};
 use crate::sources::Disk;
@@ -201,11 +202,19 @@ fn options(arguments: &CompileArguments) -> Result<Options, Failure> {
         }
     };
     Ok(Options {
-        kernel: arguments.kernel,
+        kernel: arguments.kernel.map(kernel).transpose()?,
         strict: arguments.strict,
         allow_outside: arguments.allow_outside,
         users,
     })
+}
+
+/// What a kernel can enforce; the running one is asked.
+fn kernel(argument: KernelArgument) -> Result<Kernel, Failure> {
+    match argument {
+        KernelArgument::Version(version) => Ok(Kernel::Version(version)),
+        KernelArgument::Running => running_kernel().map(Kernel::Asked),
+    }
 }
 
 /// Why a policy cannot be lowered, at the rule that costs most.

@@ -10,6 +10,7 @@ mod annotation;
 mod collect;
 mod condition;
 mod constant;
+mod kernel;
 mod lets;
 mod literal;
 mod module;
@@ -25,14 +26,13 @@ mod testing;
 
 use std::collections::HashMap;
 
-use lsmpc_abi::catalogue::OLDEST_KERNEL;
 use lsmpc_syntax::Span;
 use lsmpc_syntax::ast::File;
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::hir::{FieldTest, Hir, Place};
-use crate::options::{KernelVersion, Options};
+use crate::options::Options;
 use crate::source::SourceMap;
 use lets::Lets;
 use module::ModuleNotes;
@@ -167,21 +167,6 @@ impl Checker<'_> {
             let unsaid = self.unsaid;
             last.notes
                 .push(format!("{unsaid} more warnings and hints are not shown"));
-        }
-    }
-
-    /// Reports a kernel that nothing is enforced on.
-    fn kernel(&mut self) {
-        let (major, minor) = OLDEST_KERNEL;
-        let oldest = KernelVersion { major, minor };
-        if let Some(kernel) = self.options.kernel.filter(|kernel| *kernel < oldest) {
-            self.report(
-                Diagnostic::placeless(
-                    Code::NotOnKernel,
-                    format!("kernel {kernel} is too old for any policy"),
-                )
-                .help(format!("ask for {oldest} or later")),
-            );
         }
     }
 

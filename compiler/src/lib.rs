@@ -37,4 +37,4 @@ pub mod tables;
 pub mod testing;
 
 pub use analysis::{Analysis, analyse};
-pub use options::{KernelVersion, Options, UserDb};
+pub use options::{Kernel, KernelVersion, Lacking, Options, UserDb};

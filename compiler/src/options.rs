@@ -7,18 +7,39 @@ use core::fmt;
 use core::str::FromStr;
 use std::collections::BTreeMap;
 
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
+
 /// How a policy is to be checked.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The kernel that must be able to enforce the policy; `None`: any that
     /// is supported.
-    pub kernel: Option<KernelVersion>,
+    pub kernel: Option<Kernel>,
     /// Rules without `@id` are reported.
     pub strict: bool,
     /// Files outside the root file's directory may be included.
     pub allow_outside: bool,
     /// What `user("…")` and `group("…")` mean.
     pub users: UserDb,
+}
+
+/// The kernel that a policy is checked against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kernel {
+    /// Any of that version, by what the catalogue says of it.
+    Version(KernelVersion),
+    /// One that was asked what it lacks.
+    Asked(Lacking),
+}
+
+/// What one kernel cannot enforce, each with the reason in a few words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Hooks that it does not have.
+    pub hooks: Vec<(HookId, String)>,
+    /// Fields that are unknown there, whatever the event.
+    pub fields: Vec<(FieldId, String)>,
 }
 
 /// The first two numbers of a kernel's version.

@@ -11,7 +11,7 @@ use lsmpc_compiler::code::Code;
 use lsmpc_compiler::lower::{LowerOptions, lower};
 use lsmpc_compiler::source::SourceReader;
 use lsmpc_compiler::tables::Tables;
-use lsmpc_compiler::{Analysis, Options, UserDb, analyse, testing};
+use lsmpc_compiler::{Analysis, Kernel, Options, UserDb, analyse, testing};
 use lsmpc_engine::image::Image;
 
 /// Codes that no policy of the corpus can yield, and what shows them instead.
@@ -107,7 +107,9 @@ fn options(text: &str) -> Options {
     while let Some(word) = words.next() {
         match word {
             "--strict" => options.strict = true,
-            "--kernel" => options.kernel = Some(words.next().unwrap().parse().unwrap()),
+            "--kernel" => {
+                options.kernel = Some(Kernel::Version(words.next().unwrap().parse().unwrap()))
+            }
             other => panic!("unknown option {other}"),
         }
     }

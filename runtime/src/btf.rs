@@ -4,7 +4,11 @@
 //! members anybody is interested in. (aya-obj reads BTF too, but keeps its types
 //! to itself.) Every read is checked: a damaged blob gives an error, no panic.
 
+mod shapes;
+
 use std::collections::HashMap;
+
+pub use shapes::Shape;
 
 const MAGIC: u16 = 0xeb9f;
 
@@ -303,26 +307,12 @@ impl KernelBtf {
     /// The value of an enumerator, looked up in every `enum`.
     #[must_use]
     pub fn enumerator(&self, name: &str) -> Option<i64> {
-        for ty in &self.types {
-            let stride = match ty.kind {
-                KIND_ENUM => 8,
-                KIND_ENUM64 => 12,
-                _ => continue,
-            };
-            for n in 0..ty.length as usize {
-                let at = ty.body + n * stride;
-                if self.text(u32_at(&self.bytes, at)?) == name {
-                    let low = u32_at(&self.bytes, at + 4)?;
-                    return Some(if ty.kind == KIND_ENUM {
-                        i64::from(low.cast_signed())
-                    } else {
-                        let high = u32_at(&self.bytes, at + 8)?;
-                        (u64::from(high) << 32 | u64::from(low)).cast_signed()
-                    });
-                }
-            }
-        }
-        None
+        let enums = self.types.iter();
+        enums
+            .filter(|ty| matches!(ty.kind, KIND_ENUM | KIND_ENUM64))
+            .flat_map(|ty| (0..ty.length as usize).filter_map(|n| self.enumerator_at(*ty, n)))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 }
 
@@ -407,8 +397,22 @@ pub(crate) mod tests {
             self.push(name, KIND_ENUM << 24 | all.len() as u32, 4, &body)
         }
 
+        pub(crate) fn pointer(&mut self, to: u32) -> u32 {
+            self.push("", KIND_POINTER << 24, to, &[])
+        }
+
+        pub(crate) fn constant(&mut self, of: u32) -> u32 {
+            self.push("", KIND_CONST << 24, of, &[])
+        }
+
         pub(crate) fn function(&mut self, name: &str) -> u32 {
-            let prototype = self.push("", KIND_FUNC_PROTO << 24, 0, &[]);
+            self.function_of(name, &[])
+        }
+
+        pub(crate) fn function_of(&mut self, name: &str, parameters: &[u32]) -> u32 {
+            let body: Vec<u32> = parameters.iter().flat_map(|ty| [0, *ty]).collect();
+            let info = KIND_FUNC_PROTO << 24 | parameters.len() as u32;
+            let prototype = self.push("", info, 0, &body);
             self.push(name, KIND_FUNC << 24, prototype, &[])
         }
 

@@ -64,8 +64,8 @@ codes! {
     4007 KernelTooOld "the kernel is too old"
         "lsmpc is made for kernels from 6.1 on; below 5.17 the programs cannot be verified at all.",
     4008 HookMissing "this kernel does not have a hook"
-        "The policy names a hook that the running kernel was built without, or got later. Compile \
-         with `--kernel` to have each such rule shown, drop the rules, or `apply --best-effort`, \
+        "The policy names a hook that the running kernel was built without, or got later. `check \
+         --kernel running` shows each such rule. Drop them, or `apply --best-effort`, \
          which lists what is not enforced.",
     4009 OffsetUnresolved "a kernel structure is not as expected"
         "A member that the programs read is not in this kernel's BTF. The programs that need it are \
@@ -135,6 +135,12 @@ codes! {
     4032 DirectoryUnsuitable "the pin directory cannot be used"
         "Pins live in one directory of a bpffs, not deeper than one can create, and without a dot \
          in its name.",
+    4033 FieldMissing "this kernel does not tell a field"
+        "The policy asks for a field that is unknown in every event on this machine: `initial_mntns` \
+         needs the address of `init_nsproxy`, which root reads in /proc/kallsyms; `file.running` a \
+         kernel that keeps running programs from being written (Linux 6.11 does not). \
+         `check --kernel running` shows each such rule. Drop the conditions, or `apply \
+         --best-effort`, which lists what is unknown; `on_error` decides such rules.",
 }
 
 impl Code {

@@ -10,7 +10,7 @@ use lsmpc_abi::hook::HookId;
 
 use crate::code::Code;
 use crate::preflight::Preflight;
-use crate::support::Unsupported;
+use crate::support::{Missing, Unsupported};
 
 /// What a function of this crate returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,7 +36,7 @@ pub enum Error {
         /// As `struct.member`.
         members: Vec<String>,
     },
-    /// Some hooks of the policy cannot be enforced.
+    /// Some hooks or fields of the policy cannot be had.
     #[error("this kernel cannot enforce {}", unsupported_list(.0))]
     NotEnforceable(Vec<Unsupported>),
     /// The image's ABI version is another one.
@@ -253,7 +253,8 @@ impl Error {
                     .into()
             }
             Self::NotEnforceable(_) => {
-                "drop the rules for these hooks, or apply with --best-effort, which enforces the rest".into()
+                "`lsmpc check --kernel running` shows the rules; drop them, or apply with --best-effort, \
+                 which enforces the rest and lists what is left out".into()
             }
             Self::ImageAbi { .. } => "compile the policy again with this lsmpc".into(),
             Self::ImageInvalid { .. } => "compile the policy again; nothing was changed".into(),
@@ -337,7 +338,10 @@ fn holder_text(holder: Option<u32>) -> String {
 
 fn unsupported_list(list: &[Unsupported]) -> String {
     list.iter()
-        .map(|one| format!("{} ({})", hook_name(one.hook), one.reason))
+        .map(|one| match one.what {
+            Missing::Hook(hook) => format!("{} ({})", hook_name(hook), one.reason),
+            Missing::Field(field) => format!("`{}` ({})", field.name(), one.reason),
+        })
         .collect::<Vec<_>>()
         .join(", ")
 }

@@ -5,6 +5,7 @@
 //! to say.
 
 use lsmpc_abi::ABI_VERSION;
+use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use lsmpc_abi::image::{
     H_ABI, H_DIGEST, H_EPOCH, H_HOOKS, H_PAGES, H_REPORT, H_REPORT_LEN, HOOK_ENTRY_SIZE, HOOK_USED,
@@ -114,6 +115,7 @@ pub(crate) fn sticky(image: &[u8]) -> Result<Vec<StickyReport>> {
 #[derive(Debug, Clone)]
 pub(crate) struct CheckedImage {
     pub(crate) header: Header,
+    fields: Vec<FieldId>,
     bytes: Vec<u8>,
 }
 
@@ -128,8 +130,14 @@ impl CheckedImage {
         })?;
         Ok(Self {
             header,
+            fields: image.fields().collect(),
             bytes: image.into_bytes(),
         })
+    }
+
+    /// Its fields, and those of what sticks to tasks under it.
+    pub(crate) fn fields(&self) -> &[FieldId] {
+        &self.fields
     }
 
     /// What sticks to tasks under it, by bit.

@@ -18,6 +18,7 @@
 )]
 
 mod applied;
+mod arguments;
 mod attach;
 pub mod btf;
 mod code;
@@ -39,10 +40,13 @@ mod swap;
 mod sys;
 mod system;
 mod teardown;
+mod untold;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use btf::KernelBtf;
+use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
 pub use applied::{Applied, ApplyOptions, Step};
@@ -53,7 +57,7 @@ pub use lsmpc_engine::image::digest;
 pub use pins::State;
 pub use preflight::{Check, CheckState, Preflight};
 pub use status::{Counters, Holder, HookStatus, MapStatus, OtherProgram, PolicyStatus, Status};
-pub use support::{Reason, TRACKERS, Unsupported};
+pub use support::{Lacking, Missing, Reason, TRACKERS, Unsupported};
 pub use system::{KernelVersion, RunningKernel, System, Trial, Trials};
 pub use teardown::Removed;
 
@@ -104,23 +108,52 @@ impl Runtime {
         preflight::full(&self.system, self.layout.dir(), &RunningKernel)
     }
 
-    /// The hooks among `wanted` that this kernel and these programs cannot
-    /// enforce.
+    /// What of an image this kernel and these programs cannot enforce.
     ///
     /// # Errors
     ///
-    /// When the kernel's types or the programs cannot be read, or a structure is
-    /// not as every program needs it.
-    pub fn unsupported(&self, wanted: &[HookId]) -> Result<Vec<Unsupported>> {
+    /// When it is no image, the kernel's types or the programs cannot be read, or a
+    /// structure is not as every program needs it.
+    pub fn unsupported(&self, image: &[u8]) -> Result<Vec<Unsupported>> {
+        let image = image::CheckedImage::new(image)?;
+        let (kernel, object) = self.kernel_and_programs()?;
+        Ok(swap::unsupported(&image, &kernel, &object, &self.system))
+    }
+
+    /// What this kernel and these programs cannot enforce of the whole language. Needs
+    /// no privileges; what only those who have some are told is said to be so.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel's types or the programs cannot be read, or a structure is not as
+    /// every program needs it.
+    pub fn lacking(&self) -> Result<Lacking> {
+        let (kernel, object) = self.kernel_and_programs()?;
+        let mut lacking = Lacking {
+            unsupported: support::unsupported(HookId::ALL, &kernel, |hook| {
+                object.has_program(hook)
+            }),
+            untold: Vec::new(),
+        };
+        let privileged = rustix::process::geteuid().is_root();
+        for one in untold::untold(&self.system, FieldId::ALL) {
+            if one.certain || privileged {
+                lacking.unsupported.push(one.into());
+            } else {
+                lacking.untold.push(one.field);
+            }
+        }
+        Ok(lacking)
+    }
+
+    fn kernel_and_programs(&self) -> Result<(KernelBtf, object::ProgramObject)> {
         let object = object::ProgramObject::open(self.object.as_deref())?;
         let kernel = swap::kernel_types(&self.system)?;
         let members = offsets::unresolved(&kernel);
         if !members.is_empty() {
             return Err(Error::Offsets { members });
         }
-        Ok(support::unsupported(wanted, &kernel, |hook| {
-            object.has_program(hook)
-        }))
+        Ok((kernel, object))
     }
 
     /// The programs that have to be attached to enforce `hooks` on this kernel.

@@ -13,6 +13,7 @@ use crate::btf::KernelBtf;
 use crate::error::{Error, Result};
 use crate::support;
 use crate::system::System;
+use crate::untold::{self, Symbol};
 
 /// The value of one `.rodata` constant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +74,11 @@ pub(crate) fn constants(
 ) -> Result<Vec<Constant>> {
     let mut constants = all(btf, OFFSETS)?;
     let symbols = kernel::SYMBOLS.map(|symbol| symbol.name);
-    let addresses = symbol_addresses(system, symbols);
-    let marked = u32::from(executed_is_marked());
+    let addresses = untold::symbols(system, symbols).map(|symbol| match symbol {
+        Symbol::At(address) => address,
+        Symbol::Hidden | Symbol::Absent => 0,
+    });
+    let marked = u32::from(untold::executed_is_marked() == Some(true));
     constants.push(Constant::word(kernel::GLOBAL_EXECUTED, marked));
     constants.push(Constant {
         name: kernel::GLOBAL_ARGUMENTS,
@@ -91,21 +95,11 @@ pub(crate) fn constants(
     Ok(constants)
 }
 
-/// Whether this kernel keeps files that are executed from being written (6.11 to the
-/// first of 6.12 did not): tried on this program itself. Where the kernel refuses
-/// for another reason it is not known to, and that is the answer.
-fn executed_is_marked() -> bool {
-    let opened = std::fs::OpenOptions::new()
-        .write(true)
-        .open("/proc/self/exe");
-    opened.is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy)
-}
-
 /// How many arguments each hook has, by its number.
 fn arguments(btf: &KernelBtf) -> Vec<u8> {
     let mut table = vec![NO_ARGUMENTS; HOOK_SLOTS];
     for hook in HookId::ALL {
-        if let Some(count) = support::arguments(btf, *hook)
+        if let Some(count) = support::argument_count(btf, *hook)
             && let Some(entry) = table.get_mut(*hook as usize)
         {
             *entry = count;
@@ -137,32 +131,6 @@ pub(crate) fn unresolved(btf: &KernelBtf) -> Vec<String> {
         Err(Error::Offsets { members }) => members,
         _ => Vec::new(),
     }
-}
-
-/// Addresses of kernel symbols; 0 where there is none or it is hidden.
-fn symbol_addresses<const N: usize>(system: &System, names: [&str; N]) -> [u64; N] {
-    let table = system.bytes("/proc/kallsyms").unwrap_or_default();
-    let mut found = [0; N];
-    for line in table.split(|byte| *byte == b'\n') {
-        let mut words = line.split(|byte| byte.is_ascii_whitespace());
-        let (address, _, symbol) = (words.next(), words.next(), words.next());
-        let (Some(address), Some(symbol)) = (address, symbol) else {
-            continue;
-        };
-        // A fourth word would be a module's name.
-        if words.next().is_some() {
-            continue;
-        }
-        for (name, slot) in names.iter().zip(&mut found) {
-            if symbol == name.as_bytes() {
-                *slot = std::str::from_utf8(address)
-                    .ok()
-                    .and_then(|hex| u64::from_str_radix(hex, 16).ok())
-                    .unwrap_or(0);
-            }
-        }
-    }
-    found
 }
 
 /// How many CPUs the machine can have, from `/sys/devices/system/cpu/possible`.
@@ -239,22 +207,10 @@ mod tests {
     }
 
     #[test]
-    fn symbols_and_cpus_are_read_and_may_be_missing() {
+    fn cpus_are_counted_to_the_last() {
         let root = tempfile::tempdir().unwrap();
         let system = System::at(root.path());
-        assert_eq!(symbol_addresses(&system, ["rename_lock"]), [0]);
         assert!(possible_cpus(&system).is_err());
-        std::fs::create_dir_all(root.path().join("proc")).unwrap();
-        std::fs::write(
-            root.path().join("proc/kallsyms"),
-            "ffffffff81000000 T _text\nffffffff82345678 D rename_lock\n\
-             ffffffffc0000000 d mount_lock\t[mod]\n",
-        )
-        .unwrap();
-        assert_eq!(
-            symbol_addresses(&system, ["rename_lock", "mount_lock"]),
-            [0xffff_ffff_8234_5678, 0]
-        );
         let cpu = root.path().join("sys/devices/system/cpu");
         std::fs::create_dir_all(&cpu).unwrap();
         for (text, count) in [("0\n", 1), ("0-3\n", 4), ("0-3,8-11\n", 12)] {

@@ -1,12 +1,15 @@
-//! Which hooks of a policy this kernel and these programs can enforce.
+//! Which hooks and fields of a policy this kernel and these programs can enforce.
 //!
 //! Owns the comparison of an image's hooks with the kernel's BTF and the object's
 //! programs. Must not know what to do about a hook that is missing.
 
+use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
+use crate::arguments;
 use crate::btf::KernelBtf;
 use crate::code::Code;
+use crate::untold::Untold;
 
 /// Programs that are attached whatever the policy names: they keep track of which
 /// program a task runs.
@@ -40,30 +43,63 @@ pub(crate) fn programs(
         .collect()
 }
 
-/// Why a hook cannot be enforced.
+/// Why something cannot be enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The kernel does not have it.
+    /// The kernel does not have the hook.
     NotInKernel,
-    /// There is no program for it.
+    /// The kernel calls the hook with other arguments than the programs read.
+    OtherArguments,
+    /// There is no program for the hook.
     NoProgram,
+    /// The kernel's symbol table lacks the symbol that tells the field.
+    NoSymbol(&'static str),
+    /// The kernel does not say where that symbol is.
+    SymbolHidden(&'static str),
+    /// The kernel does not mark files that are executed.
+    NotMarked,
+    /// Whether it does could not be tried.
+    MarkNotTried,
 }
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::NotInKernel => "this kernel does not have the hook",
-            Self::NoProgram => "this lsmpc has no program for the hook",
-        })
+        match self {
+            Self::NotInKernel => f.write_str("this kernel does not have the hook"),
+            Self::OtherArguments => {
+                f.write_str("this kernel's hook has other arguments than lsmpc knows")
+            }
+            Self::NoProgram => f.write_str("this lsmpc has no program for the hook"),
+            Self::NoSymbol(name) => write!(f, "this kernel's symbol table has no `{name}`"),
+            Self::SymbolHidden(name) => {
+                write!(f, "this kernel does not tell the address of `{name}`")
+            }
+            Self::NotMarked => f.write_str(
+                "this kernel lets files be written while they run, so nothing tells that they do",
+            ),
+            Self::MarkNotTried => f.write_str(
+                "whether this kernel marks files that run is tried on the program file of lsmpc, \
+                 which cannot be opened for writing",
+            ),
+        }
     }
 }
 
-/// A hook that cannot be enforced here.
+/// What can be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A hook: rules on it are not enforced at all.
+    Hook(HookId),
+    /// A field: it is unknown in every event, and `on_error` decides where that matters.
+    Field(FieldId),
+}
+
+/// Something that cannot be enforced here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unsupported {
-    /// The hook.
-    pub hook: HookId,
+    /// What.
+    pub what: Missing,
     /// Why.
     pub reason: Reason,
 }
@@ -74,9 +110,40 @@ impl Unsupported {
     pub const fn code(&self) -> Code {
         match self.reason {
             Reason::NotInKernel => Code::HookMissing,
-            Reason::NoProgram => Code::NotEnforceable,
+            Reason::OtherArguments | Reason::NoProgram => Code::NotEnforceable,
+            Reason::NoSymbol(_)
+            | Reason::SymbolHidden(_)
+            | Reason::NotMarked
+            | Reason::MarkNotTried => Code::FieldMissing,
         }
     }
+
+    /// The hook, if it is one that is missing.
+    #[must_use]
+    pub const fn hook(&self) -> Option<HookId> {
+        match self.what {
+            Missing::Hook(hook) => Some(hook),
+            Missing::Field(_) => None,
+        }
+    }
+}
+
+impl From<Untold> for Unsupported {
+    fn from(untold: Untold) -> Self {
+        Self {
+            what: Missing::Field(untold.field),
+            reason: untold.reason,
+        }
+    }
+}
+
+/// What this machine cannot enforce of all that a policy can ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// What is known to be missing.
+    pub unsupported: Vec<Unsupported>,
+    /// What only more privileges could tell.
+    pub untold: Vec<FieldId>,
 }
 
 /// The hooks among `wanted` that cannot be enforced.
@@ -90,17 +157,26 @@ pub(crate) fn unsupported(
         .filter_map(|hook| {
             let reason = if !kernel_has(kernel, hook.name()) {
                 Reason::NotInKernel
+            } else if !as_read(kernel, *hook) {
+                Reason::OtherArguments
             } else if !has_program(hook.name()) {
                 Reason::NoProgram
             } else {
                 return None;
             };
             Some(Unsupported {
-                hook: *hook,
+                what: Missing::Hook(*hook),
                 reason,
             })
         })
         .collect()
+}
+
+/// Whether a hook, and what decides with it, has the arguments that the programs read.
+fn as_read(kernel: &KernelBtf, hook: HookId) -> bool {
+    std::iter::once(hook.name())
+        .chain(companions(&[hook]))
+        .all(|name| arguments::as_read(kernel, hook, &format!("bpf_lsm_{name}")))
 }
 
 /// Whether programs can be attached to a hook in this kernel.
@@ -110,7 +186,7 @@ pub(crate) fn kernel_has(kernel: &KernelBtf, hook: &str) -> bool {
 
 /// What a hook's programs are called with in this kernel, as a number; `None` if
 /// the kernel does not have it.
-pub(crate) fn arguments(kernel: &KernelBtf, hook: HookId) -> Option<u8> {
+pub(crate) fn argument_count(kernel: &KernelBtf, hook: HookId) -> Option<u8> {
     let parameters = kernel.parameters(&format!("bpf_lsm_{}", hook.name()))?;
     u8::try_from(parameters.len()).ok()
 }
@@ -123,16 +199,33 @@ mod tests {
     #[test]
     fn kernel_and_object_are_both_asked() {
         let mut blob = Blob::default();
-        blob.function("bpf_lsm_file_open");
-        blob.function("bpf_lsm_syslog");
+        let int = blob.int("int", 4);
+        let file = blob.structure("file", 8, &[("f_mode", int, 0)]);
+        let file = blob.pointer(file);
+        blob.function_of("bpf_lsm_file_open", &[file, int]);
+        blob.function_of("bpf_lsm_syslog", &[int, int]);
+        blob.function_of("bpf_lsm_bpf_map", &[file, int]);
+        blob.function_of("bpf_lsm_file_ioctl", &[file, int]);
+        blob.function_of("bpf_lsm_file_ioctl_compat", &[int, file]);
         let kernel = KernelBtf::parse(blob.bytes()).unwrap();
-        let wanted = [HookId::FileOpen, HookId::Syslog, HookId::BpfTokenCmd];
+        let wanted = [
+            HookId::FileOpen,
+            HookId::FileIoctl,
+            HookId::Syslog,
+            HookId::BpfMap,
+            HookId::BpfTokenCmd,
+        ];
         let found = unsupported(&wanted, &kernel, |name| name == "file_open");
-        let found: Vec<_> = found.iter().map(|one| (one.hook, one.reason)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|one| (one.hook().unwrap(), one.reason))
+            .collect();
         assert_eq!(
             found,
             [
+                (HookId::FileIoctl, Reason::OtherArguments),
                 (HookId::Syslog, Reason::NoProgram),
+                (HookId::BpfMap, Reason::OtherArguments),
                 (HookId::BpfTokenCmd, Reason::NotInKernel)
             ]
         );
@@ -157,7 +250,7 @@ mod tests {
             ["file_ioctl", "file_ioctl_compat"]
         );
         assert_eq!(names(&new, HookId::FileLock), ["file_lock"]);
-        assert_eq!(arguments(&new, HookId::FileIoctl), Some(0));
-        assert_eq!(arguments(&new, HookId::FileLock), None);
+        assert_eq!(argument_count(&new, HookId::FileIoctl), Some(0));
+        assert_eq!(argument_count(&new, HookId::FileLock), None);
     }
 }

@@ -80,6 +80,7 @@ use crate::support::{self, Unsupported};
 use crate::sys;
 use crate::system::{RunningKernel, System};
 use crate::teardown;
+use crate::untold;
 
 /// What all of an apply needs to know.
 struct Context<'a> {
@@ -117,9 +118,7 @@ pub(crate) fn apply(
         });
     }
     let kernel = kernel.map_or_else(|| kernel_types(system), Ok)?;
-    let left_out = support::unsupported(&image.header.hooks, &kernel, |hook| {
-        object.has_program(hook)
-    });
+    let left_out = unsupported(&image, &kernel, &object, system);
     if !left_out.is_empty() && !options.best_effort {
         return Err(Error::NotEnforceable(left_out));
     }
@@ -134,7 +133,7 @@ pub(crate) fn apply(
             .hooks
             .iter()
             .copied()
-            .filter(|hook| !left_out.iter().any(|one| one.hook == *hook))
+            .filter(|hook| !left_out.iter().any(|one| one.hook() == Some(*hook)))
             .collect(),
         left_out,
         first_epoch: 1,
@@ -149,6 +148,20 @@ pub(crate) fn apply(
         let _ = fs::remove_dir(layout.dir());
     }
     outcome
+}
+
+/// What of an image cannot be enforced here.
+pub(crate) fn unsupported(
+    image: &CheckedImage,
+    kernel: &KernelBtf,
+    object: &ProgramObject,
+    system: &System,
+) -> Vec<Unsupported> {
+    let mut found =
+        support::unsupported(&image.header.hooks, kernel, |hook| object.has_program(hook));
+    let fields = untold::untold(system, image.fields());
+    found.extend(fields.into_iter().map(Unsupported::from));
+    found
 }
 
 /// Reads the running kernel's types.
@@ -372,7 +385,7 @@ impl Context<'_> {
                 time: SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .map_or(0, |time| time.as_secs()),
-                left_out: Application::bits(self.left_out.iter().map(|one| one.hook)),
+                left_out: Application::bits(self.left_out.iter().filter_map(Unsupported::hook)),
             },
             in_force.unwrap_or(0),
         );

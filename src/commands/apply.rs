@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use lsmpc_abi::hook::HookId;
-use lsmpc_runtime::{Applied, ApplyOptions, Unsupported};
+use lsmpc_runtime::{Applied, ApplyOptions, Missing, Unsupported};
 
 use super::Outcome;
 use crate::arguments::CompileArguments;
@@ -169,10 +169,16 @@ fn not_enforced(left_out: &[Unsupported], color: bool) -> String {
     left_out
         .iter()
         .map(|one| {
+            let (what, effect) = match one.what {
+                Missing::Hook(hook) => (hook.name().to_owned(), ""),
+                Missing::Field(field) => (
+                    format!("conditions on `{}`", field.name()),
+                    "; it is unknown, and `on_error` decides",
+                ),
+            };
             format!(
-                "{}: {}: {}\n",
+                "{}: {what}: {}{effect}\n",
                 paint(color, Style::Yellow, "not enforced"),
-                one.hook.name(),
                 one.reason
             )
         })

@@ -159,6 +159,7 @@ fn as_json(hook: &HookInfo) -> Value {
                 "type": field.ty.name(),
                 "description": field.description,
                 "kernel": since(field.since.max(hook.since)),
+                "not_on": field.gaps.iter().map(|gap| since(Some(*gap))).collect::<Vec<_>>(),
                 "enumerators": enumerators,
             })
         })

@@ -57,6 +57,89 @@ fn check_for_programs() {
     assert!(json["stats"]["bytes"].as_u64() > Some(0));
 }
 
+const LACKING: &str = "\
+let busy = file.running
+@id(\"a\") deny file_open, file_truncate when path == \"/etc/shadow\"
+deny bpf_token_create
+default audit bpf_prog_load
+@id(\"b\") audit file_open when busy
+scope s when initial_mntns { deny file_open, file_truncate when path == \"/etc/x\" }
+";
+
+#[test]
+fn what_a_kernel_lacks_is_said_of_each_rule() {
+    let place = Place::new();
+    place.write("p.lsmp", LACKING);
+    let on = |kernel: &'static str, format: &'static str| {
+        ["check", "--kernel", kernel, "--format", format, "p.lsmp"]
+    };
+    snapshot!("kernel", place.shown(&on("6.1", "human")));
+    snapshot!("kernel-field", place.shown(&on("6.11", "human")));
+    let json = place.run(&on("6.1", "json"));
+    assert_eq!(json.status.code(), Some(1));
+    let lines: Vec<(u64, String)> = String::from_utf8(json.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|found: &serde_json::Value| found["code"] == "LSMP1007")
+        .map(|found| {
+            let reason = found["label"].as_str().unwrap().to_owned();
+            (found["line"].as_u64().unwrap(), reason)
+        })
+        .collect();
+    let from = |kernel: &str| format!("only from kernel {kernel} on");
+    assert_eq!(
+        lines,
+        [
+            (2, from("6.2")),
+            (3, from("6.9")),
+            (4, from("6.9")),
+            (6, from("6.2"))
+        ]
+    );
+    let sarif = place.run(&on("6.1", "sarif"));
+    let sarif: serde_json::Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let lines: Vec<u64> = results
+        .iter()
+        .filter(|result| result["ruleId"] == "LSMP1007")
+        .map(|result| {
+            let place = &result["locations"][0]["physicalLocation"];
+            place["region"]["startLine"].as_u64().unwrap()
+        })
+        .collect();
+    assert_eq!(lines, [2, 3, 4, 6]);
+    assert_eq!(place.code(&on("6.12", "human")), 0);
+}
+
+/// The kernel that this runs on says itself what it lacks; there may be none to ask.
+#[test]
+fn the_running_kernel_is_asked() {
+    let place = Place::new();
+    place.write("p.lsmp", LACKING);
+    let output = place.run(&["check", "--kernel", "running", "--format", "json", "p.lsmp"]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    match output.status.code() {
+        Some(2) => assert!(told.contains("LSMP40") && told.contains("help:"), "{told}"),
+        Some(0) => assert!(output.stdout.is_empty()),
+        other => {
+            assert_eq!(other, Some(1), "{told}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(!text.is_empty());
+            for line in text.lines() {
+                let found: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!(found["code"], "LSMP1007", "{line}");
+                assert!(
+                    found["message"]
+                        .as_str()
+                        .unwrap()
+                        .ends_with("on this machine")
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn several_files_make_one_policy() {
     let place = Place::new();

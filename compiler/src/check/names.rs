@@ -2,7 +2,7 @@
 //!
 //! Owns suggestions for what is close, and for what other systems call the same.
 
-use lsmpc_abi::catalogue::{self, Since};
+use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 use lsmpc_syntax::Spanned;
@@ -13,7 +13,6 @@ use super::condition::Uses;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::hir::FieldRef;
-use crate::options::KernelVersion;
 use crate::suggest;
 
 /// What people may call a hook.
@@ -164,27 +163,10 @@ impl Checker<'_> {
             );
             return None;
         };
-        let info = catalogue::hook(hook);
-        if let Some((kernel, since)) = self.missing(info.since) {
-            self.report(
-                Diagnostic::new(
-                    Code::NotOnKernel,
-                    format!("kernel {kernel} has no hook `{word}`"),
-                    name.span,
-                    format!("only from kernel {since} on"),
-                )
-                .help("leave the hook out for that kernel, or ask for a newer one"),
-            );
+        if let Some(lack) = self.hook_lack(hook) {
+            self.report(lack.at(name.span));
         }
         Some(hook)
-    }
-
-    /// The requested kernel and the one needed, if the former is too old.
-    fn missing(&self, since: Option<Since>) -> Option<(KernelVersion, KernelVersion)> {
-        let (major, minor) = since?;
-        let since = KernelVersion { major, minor };
-        let kernel = self.options.kernel?;
-        (kernel < since).then_some((kernel, since))
     }
 
     /// The field of that name, if it is known.
@@ -314,17 +296,12 @@ impl Checker<'_> {
                 self.report(diagnostic);
                 continue;
             }
-            let info = catalogue::field(field.field());
-            if let Some((kernel, since)) = self.missing(info.since) {
-                self.report(
-                    Diagnostic::new(
-                        Code::NotOnKernel,
-                        format!("on kernel {kernel} the field `{name}` cannot be read"),
-                        used.span,
-                        format!("only from kernel {since} on"),
-                    )
-                    .help("leave the condition out for that kernel, or ask for a newer one"),
-                );
+            if let Some(lack) = self.field_lack(field) {
+                let mut diagnostic = lack.at(used.span);
+                if let Some(inside) = used.inside {
+                    diagnostic = diagnostic.also(inside, "the field is named here");
+                }
+                self.report(diagnostic);
             }
         }
     }

@@ -2,7 +2,10 @@ use std::path::PathBuf;
 
 use crate::analysis::{Analysis, analyse};
 use crate::code::Code;
-use crate::options::{KernelVersion, Options, UserDb};
+use lsmpc_abi::field::FieldId;
+use lsmpc_abi::hook::HookId;
+
+use crate::options::{Kernel, Lacking, Options, UserDb};
 use crate::source::MemoryReader;
 
 pub(crate) fn options() -> Options {
@@ -132,7 +135,7 @@ fn types() {
 #[test]
 fn kernels() {
     let options = |kernel: &str| Options {
-        kernel: Some(kernel.parse::<KernelVersion>().unwrap()),
+        kernel: Some(Kernel::Version(kernel.parse().unwrap())),
         ..options()
     };
     let text = "deny bpf_token_cmd";
@@ -142,6 +145,49 @@ fn kernels() {
     );
     assert!(said(text, &options("6.9")).is_empty());
     assert!(said("deny file_open", &options("6.1")).is_empty());
+    // One that could be read before and can be read since.
+    let text = "let busy = file.running\ndeny file_open when busy";
+    assert_eq!(
+        said(text, &options("6.11")),
+        [(Code::NotOnKernel, "busy".to_owned())]
+    );
+    for other in ["6.10", "6.12"] {
+        assert!(said(text, &options(other)).is_empty());
+    }
+}
+
+#[test]
+fn a_kernel_that_was_asked() {
+    let options = Options {
+        kernel: Some(Kernel::Asked(Lacking {
+            hooks: vec![(HookId::Syslog, "because".to_owned())],
+            fields: vec![(FieldId::InitialMntns, "as it is".to_owned())],
+        })),
+        ..options()
+    };
+    let text = "deny file_open, syslog\n\
+                default deny syslog\n\
+                audit file_open when initial_mntns\n\
+                scope s when not initial_mntns { deny file_open }\n\
+                deny file_lock when uid == 1";
+    let found = run(text, &options).diagnostics;
+    let lines: Vec<(&str, &str)> = found
+        .iter()
+        .filter(|one| one.code == Code::NotOnKernel)
+        .map(|one| {
+            let label = one.primary.as_ref().unwrap();
+            (one.message.as_str(), label.text.as_str())
+        })
+        .collect();
+    let hook = (
+        "rules on `syslog` cannot be enforced on this machine",
+        "because",
+    );
+    let field = (
+        "the field `initial_mntns` cannot be read on this machine",
+        "as it is",
+    );
+    assert_eq!(lines, [hook, hook, field, field]);
 }
 
 #[test]
@@ -380,7 +426,7 @@ fn nothing_panics_on_odd_policies() {
 #[test]
 fn kernels_that_are_too_old() {
     let options = Options {
-        kernel: Some("5.15".parse().unwrap()),
+        kernel: Some(Kernel::Version("5.15".parse().unwrap())),
         ..options()
     };
     let said = run("deny file_open", &options).diagnostics;

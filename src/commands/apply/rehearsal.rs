@@ -4,7 +4,7 @@ use lsmpc_abi::hook::HookId;
 use lsmpc_compiler::analysis::diff::{Comparison, Side, compare};
 use lsmpc_compiler::hir::Hir;
 use lsmpc_compiler::source::SourceMap;
-use lsmpc_runtime::{Code, Error, Header, Runtime, Unsupported};
+use lsmpc_runtime::{Code, Error, Header, Missing, Runtime, Unsupported};
 use serde_json::{Value as Json, json};
 
 use super::{Apply, not_enforced};
@@ -53,13 +53,13 @@ impl Rehearsal {
         if !preflight.passed() {
             return Err(Error::Preflight(Box::new(preflight)).into());
         }
-        let left_out = runtime.unsupported(&header.hooks)?;
+        let left_out = runtime.unsupported(image)?;
         if !left_out.is_empty() && !command.best_effort {
             return Err(Error::NotEnforceable(left_out).into());
         }
         let status = runtime.status()?;
         let attached: Vec<String> = status.hooks.into_iter().map(|hook| hook.hook).collect();
-        let missing: Vec<HookId> = left_out.iter().map(|one| one.hook).collect();
+        let missing: Vec<HookId> = left_out.iter().filter_map(Unsupported::hook).collect();
         let enforced: Vec<HookId> = header
             .hooks
             .iter()
@@ -131,7 +131,13 @@ impl Rehearsal {
         let left_out: Vec<Json> = self
             .left_out
             .iter()
-            .map(|one| json!({ "hook": one.hook.name(), "reason": one.reason.to_string() }))
+            .map(|one| {
+                let reason = one.reason.to_string();
+                match one.what {
+                    Missing::Hook(hook) => json!({ "hook": hook.name(), "reason": reason }),
+                    Missing::Field(field) => json!({ "field": field.name(), "reason": reason }),
+                }
+            })
             .collect();
         let mut first = json!({
             "attach": self.attach,

@@ -100,6 +100,8 @@ pub struct FieldInfo {
     pub enumerators: &'static [Enumerator],
     /// The first kernel on which it can be read, if that is not the oldest.
     pub since: Option<Since>,
+    /// Kernels in between on which it cannot.
+    pub gaps: &'static [Since],
 }
 
 /// What a hook offers.

@@ -10,6 +10,7 @@ use std::vec::Vec;
 
 use lsmpc_abi::{
     ABI_VERSION,
+    field::FieldId,
     hook::{HOOK_SLOTS, HookId},
     image::{
         H_ABI, H_DIGEST, H_EPOCH, H_HOOKS, H_OUTCOME_COUNT, H_PAGES, H_REPORT, H_REPORT_LEN,
@@ -27,6 +28,8 @@ const DIGEST_SIZE: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     bytes: Vec<u8>,
+    /// What the subject's diagram reads: bit *n* is field *n*.
+    subject: u128,
 }
 
 /// Why bytes are no image.
@@ -147,8 +150,8 @@ impl Image {
         if report < tables_end || report.saturating_add(length) > bytes.len() {
             return Err(invalid("place of the report", H_REPORT));
         }
-        check::check(bytes.get(..tables_end).unwrap_or_default())?;
-        Ok(Self { bytes })
+        let subject = check::check(bytes.get(..tables_end).unwrap_or_default())?;
+        Ok(Self { bytes, subject })
     }
 
     /// The image's bytes.
@@ -220,6 +223,16 @@ impl Image {
             .iter()
             .map(|hook| (*hook, self.hook(*hook)))
             .filter(|(_, entry)| entry.flags & HOOK_USED != 0)
+    }
+
+    /// The fields that some event is decided by, those of what sticks to tasks included.
+    pub fn fields(&self) -> impl Iterator<Item = FieldId> {
+        let needs = self.hooks().fold(self.subject, |needs, (_, entry)| {
+            let [low, high] = entry.needs.map(u128::from);
+            needs | high << 64 | low
+        });
+        let all = FieldId::ALL.iter().copied();
+        all.filter(move |field| needs >> (*field as u8) & 1 == 1)
     }
 
     /// The report as text.

@@ -4,7 +4,7 @@
 
 use super::enumerators as of;
 use super::kernel_lists as kernel;
-use super::{Enumerator, FieldInfo, FieldType, IdKind};
+use super::{Enumerator, FieldInfo, FieldType, IdKind, Since};
 use crate::field::FieldId as F;
 
 const U32: u64 = u32::MAX as u64;
@@ -39,6 +39,7 @@ const fn plain(id: F, ty: FieldType, description: &'static str) -> FieldInfo {
         description,
         enumerators: &[],
         since: None,
+        gaps: &[],
     }
 }
 
@@ -46,6 +47,16 @@ const fn with(mut info: FieldInfo, enumerators: &'static [Enumerator]) -> FieldI
     info.enumerators = enumerators;
     info
 }
+
+/// A field that one kernel in between cannot tell.
+const fn without(mut info: FieldInfo, gaps: &'static [Since]) -> FieldInfo {
+    info.gaps = gaps;
+    info
+}
+
+/// Linux 6.11 let files be written that are executed, so that no inode tells whether it
+/// is. (The first releases of 6.12 did, too.)
+const UNMARKED: &[Since] = &[(6, 11)];
 
 /// Flags without names: which bit is what is the image's to say.
 pub(super) const STICKY: FieldInfo = plain(F::Sticky, FLAGS, "what sticks to the task");
@@ -76,7 +87,7 @@ pub(super) const FIELDS: &[FieldInfo] = &[
     plain(F::FileNlink, int(U32), "number of the file's hard links"),
     with(plain(F::FileMode, FieldType::Mode, "permission bits of the file"), of::MODE),
     with(plain(F::FileType, BY_NAME, "type of the file"), of::FILE_TYPE),
-    plain(F::FileRunning, BOOL, "some task executes the file"),
+    without(plain(F::FileRunning, BOOL, "some task executes the file"), UNMARKED),
     plain(F::FileOwned, BOOL, "the file's owner is the task's file system user id"),
     plain(F::FileIsExe, BOOL, "the file is the one the task executes"),
     with(plain(F::Access, FLAGS, "what the file is opened for"), of::ACCESS),
@@ -118,5 +129,5 @@ pub(super) const FIELDS: &[FieldInfo] = &[
     with(plain(F::KreadId, BY_NAME, "what the kernel reads or loads"), kernel::KERNEL_READ),
     with(plain(F::What, BY_NAME, "what lockdown would restrict"), kernel::LOCKDOWN),
     with(plain(F::SyslogType, ENUM, "what is done to the log"), kernel::SYSLOG),
-    plain(F::NewFileRunning, BOOL, "some task executes the file that has the new name so far; none if there is no such file"),
+    without(plain(F::NewFileRunning, BOOL, "some task executes the file that has the new name so far; none if there is no such file"), UNMARKED),
 ];

@@ -30,8 +30,9 @@ const HEADER: usize = H_HOOKS + HOOK_SLOTS * HOOK_ENTRY_SIZE;
 /// Most states of a byte automaton.
 const MAX_AUTOMATON_STATES: usize = 65_536;
 
-/// Checks tables (the image up to its report).
-pub(super) fn check(tables: &[u8]) -> Result<(), ImageError> {
+/// Checks tables (the image up to its report); the fields that the subject's diagram
+/// reads, by bit.
+pub(super) fn check(tables: &[u8]) -> Result<u128, ImageError> {
     let mut checker = Checker {
         tables,
         outcomes: 0,
@@ -151,11 +152,11 @@ impl Checker<'_> {
 
     /// Checks what sticks to tasks. Its diagram ends in numbers of masks, and so
     /// shares no nodes with the hooks'.
-    fn subject(&mut self) -> Result<(), ImageError> {
+    fn subject(&mut self) -> Result<u128, ImageError> {
         let root = self.u32(H_SUBJECT)?;
         let count = self.u32(H_MASK_COUNT)?;
         if root == 0 {
-            return Ok(());
+            return Ok(0);
         }
         let size = (count as usize).saturating_mul(MASKS_SIZE as usize);
         self.place(self.u32(H_MASKS)?, size, 16, "table of masks")?;
@@ -170,7 +171,7 @@ impl Checker<'_> {
         if summary.needs & !subject != 0 {
             return Err(invalid("field of the subject", H_SUBJECT));
         }
-        Ok(())
+        Ok(summary.needs)
     }
 
     fn edges(&mut self) -> Result<(), ImageError> {

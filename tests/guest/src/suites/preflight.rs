@@ -24,6 +24,7 @@ const POLICY: &str = "deny file_open when path == \"/t/a\"\n";
 fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     fs::create_dir_all("/t")?;
     fs::write("/t/a", "x")?;
+    fs::write("/t/b", "x")?;
     if arguments.iter().any(|argument| argument == "no-bpf") {
         report.test("preflight::bpf_is_not_among_the_modules", without_bpf);
         return Ok(());
@@ -33,6 +34,7 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     report.test("preflight::securityfs_is_not_mounted", without_securityfs);
     report.test("preflight::checking_needs_nothing", checking);
     report.test("preflight::hook_that_this_kernel_lacks", missing_hook);
+    report.test("preflight::field_that_this_kernel_hides", missing_field);
     Ok(())
 }
 
@@ -136,18 +138,117 @@ fn checking() -> Result<()> {
     lsmpc(&["no-such-command"])?.expect_code(2).map(drop)
 }
 
+/// The rules of `LACKING` that are refused, by line and what they ask for.
+fn refused_rules(output: &str) -> Result<Vec<(u64, String)>> {
+    let mut rules = Vec::new();
+    for line in output.lines() {
+        let value: Value = serde_json::from_str(line)?;
+        ensure!(value["code"] == "LSMP1007", "another finding: {value}");
+        let message = value["message"].as_str().unwrap_or_default();
+        let what = message.split('`').nth(1).unwrap_or_default().to_owned();
+        rules.push((value["line"].as_u64().unwrap_or(0), what));
+    }
+    Ok(rules)
+}
+
+/// Rules on hooks that not every kernel has, and one that every kernel has.
+const LACKING: &str = "deny file_open when path == \"/t/a\"\n\
+     deny bpf_token_create\n\
+     audit file_open, file_truncate when path == \"/t/b\"\n";
+
+/// What the kernel lacks is said of each rule, and is not left out in silence.
 fn missing_hook() -> Result<()> {
-    let path = cli::policy_file("deny bpf_token_create\n")?;
-    let run = lsmpc(&["apply", &path])?;
-    let lacks = crate::machine::release().starts_with("6.1.");
-    if run.code == Some(0) && !lacks {
+    let path = cli::policy_file(LACKING)?;
+    let names = bpf::HookNames::read()?;
+    let missing: Vec<(u64, String)> = [(2, "bpf_token_create"), (3, "file_truncate")]
+        .into_iter()
+        .filter(|(_, hook)| !names.knows(hook))
+        .map(|(line, hook)| (line, hook.to_owned()))
+        .collect();
+    let check = lsmpc(&["check", "--kernel", "running", "--format", "json", &path])?;
+    let said = refused_rules(&check.stdout)?;
+    ensure!(said == missing, "not {missing:?}: {said:?}");
+    let denied = || -> Result<()> {
+        Actor::start("/t/actor")?
+            .ask(&["open", "/t/a", "r"])?
+            .refused("open")
+    };
+    if missing.is_empty() {
+        check.expect_code(0)?;
+        lsmpc(&["apply", &path])?.expect_code(0)?;
+        denied()?;
         return cli::remove();
     }
-    ensure!(
-        run.code.is_some_and(|code| code == 1 || code == 2),
-        "accepted: {run:?}"
-    );
-    run.expect_words(&["bpf_token_create"])?;
+    check.expect_code(1)?;
+    let hooks: Vec<&str> = missing.iter().map(|(_, hook)| hook.as_str()).collect();
+    let words = [hooks.as_slice(), &["--best-effort"]].concat();
+    for arguments in [&["apply", &path][..], &["apply", "--dry-run", &path]] {
+        lsmpc(arguments)?.expect_code(2)?.expect_words(&words)?;
+    }
     ensure!(bpf::lsm_links()?.is_empty(), "links were made");
-    Ok(())
+    let rehearsed = lsmpc(&[
+        "apply",
+        "--dry-run",
+        "--best-effort",
+        "--format",
+        "json",
+        &path,
+    ])?
+    .expect_code(0)?;
+    let first: Value = serde_json::from_str(rehearsed.stdout.lines().next().unwrap_or("null"))?;
+    let listed: Vec<&str> = first["not_enforced"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["hook"].as_str())
+        .collect();
+    ensure!(
+        listed.len() == hooks.len() && hooks.iter().all(|hook| listed.contains(hook)),
+        "not {hooks:?}: {first}"
+    );
+    let words = [hooks.as_slice(), &["not enforced"]].concat();
+    lsmpc(&["apply", "--best-effort", &path])?
+        .expect_code(0)?
+        .expect_words(&words)?;
+    lsmpc(&["status"])?.expect_words(&words)?;
+    denied()?;
+    cli::remove()
+}
+
+/// A field that the kernel does not tell is one, too.
+fn missing_field() -> Result<()> {
+    const HIDE: &str = "/proc/sys/kernel/kptr_restrict";
+    let path = cli::policy_file(
+        "let elsewhere = not initial_mntns\n\
+         deny file_open when path == \"/t/a\"\n\
+         on_error allow file_open\n\
+         deny file_open when path == \"/t/b\" and elsewhere\n",
+    )?;
+    let before = fs::read_to_string(HIDE)?;
+    lsmpc(&["check", "--kernel", "running", &path])?.expect_code(0)?;
+    fs::write(HIDE, "2")?;
+    let hidden = (|| -> Result<()> {
+        let check = lsmpc(&["check", "--kernel", "running", "--format", "json", &path])?;
+        let said = refused_rules(&check.stdout)?;
+        ensure!(said == [(4, "initial_mntns".to_owned())], "{said:?}");
+        lsmpc(&["apply", &path])?.expect_code(2)?.expect_words(&[
+            "LSMP4033",
+            "initial_mntns",
+            "init_nsproxy",
+            "--best-effort",
+        ])?;
+        ensure!(bpf::lsm_links()?.is_empty(), "links were made");
+        lsmpc(&["apply", "--best-effort", &path])?
+            .expect_code(0)?
+            .expect_words(&["not enforced", "initial_mntns", "on_error"])?;
+        let mut actor = Actor::start("/t/actor")?;
+        actor.ask(&["open", "/t/a", "r"])?.refused("open")?;
+        // Unknown, and so allowed.
+        actor.must(&["open", "/t/b", "r"])?;
+        cli::remove()
+    })();
+    fs::write(HIDE, before.trim())?;
+    hidden?;
+    lsmpc(&["apply", &path])?.expect_code(0)?;
+    cli::remove()
 }
