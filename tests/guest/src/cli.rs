@@ -1,13 +1,16 @@
-//! `/usr/bin/lsmpc`, used as an administrator uses it.
+//! `/usr/bin/lsmpc`, used as an administrator uses it. Every record that is read is
+//! checked against the documented schema.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use jsonschema::Validator;
 use lsmpc_runtime::{ApplyOptions, Runtime};
 use serde_json::Value;
 
@@ -125,11 +128,46 @@ pub(crate) fn remove() -> Result<()> {
     Ok(())
 }
 
+/// The documented form of what `lsmpc events --format json` prints.
+static SCHEMA: LazyLock<Result<Validator, String>> = LazyLock::new(|| {
+    let schema = include_str!("../../../docs/events.schema.json");
+    let schema: Value = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    jsonschema::options()
+        .should_validate_formats(true)
+        .build(&schema)
+        .map_err(|error| error.to_string())
+});
+
+/// How many lines were found to be of that form.
+static VALID: AtomicU32 = AtomicU32::new(0);
+
+/// How many records and notices were read and found to be as documented.
+pub(crate) fn valid_records() -> u32 {
+    VALID.load(Ordering::Relaxed)
+}
+
 /// One record, as `lsmpc events --format json` prints it.
 #[derive(Debug, Clone)]
 pub(crate) struct Event(pub(crate) Value);
 
 impl Event {
+    /// Reads a line of the output, which has to be of the documented form.
+    pub(crate) fn read(line: &str) -> Result<Self> {
+        let value =
+            serde_json::from_str(line).with_context(|| format!("lsmpc events printed {line:?}"))?;
+        let schema = SCHEMA
+            .as_ref()
+            .map_err(|error| anyhow!("the schema of events: {error}"))?;
+        if let Some(error) = schema.iter_errors(&value).next() {
+            bail!(
+                "not of the documented form, at {}: {error}: {line}",
+                error.instance_path()
+            );
+        }
+        VALID.fetch_add(1, Ordering::Relaxed);
+        Ok(Self(value))
+    }
+
     /// A field by its name in the language.
     pub(crate) fn get(&self, name: &str) -> &Value {
         let top = &self.0[name];
@@ -205,9 +243,7 @@ impl Events {
         let Ok(line) = self.lines.recv_timeout(timeout) else {
             return Ok(false);
         };
-        let value = serde_json::from_str(&line)
-            .with_context(|| format!("lsmpc events printed {line:?}"))?;
-        self.pending.push(Event(value));
+        self.pending.push(Event::read(&line)?);
         Ok(true)
     }
 

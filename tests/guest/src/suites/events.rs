@@ -35,6 +35,11 @@ fn run(report: &mut Report, _arguments: &[String]) -> Result<()> {
     });
     report.test("events::reader_comes_back", reader_comes_back);
     report.test("events::human_output_names_the_rule", human_output);
+    report.test("events::other_forms_are_noticed", other_forms);
+    report.say(&format!(
+        "{} records and notices were of the documented form",
+        cli::valid_records()
+    ));
     report.test("events::remove", || {
         cli::remove()?;
         crate::bpf::await_no_links()
@@ -148,9 +153,7 @@ fn full_buffer() -> Result<Value> {
     let shown = lsmpc(&["events", "--format", "json"])?.expect_code(0)?;
     let mut records = 0;
     for line in shown.stdout.lines() {
-        let value: Value =
-            serde_json::from_str(line).with_context(|| format!("events printed {line:?}"))?;
-        records += usize::from(is_record(&Event(value)));
+        records += usize::from(is_record(&Event::read(line)?));
     }
     ensure!(records > 0, "nothing was left in the buffer");
     // There is room again.
@@ -186,6 +189,33 @@ fn reader_comes_back() -> Result<()> {
     actor.must(&["open", "/t/secret", "r"])?;
     let event = second.of_rule("three")?;
     ensure!(!event.has_rule("one"), "{}", event.0);
+    Ok(())
+}
+
+/// The check that every record goes through is one that fails.
+fn other_forms() -> Result<()> {
+    cli::apply("@id(\"form\") audit file_open when path == \"/t/secret\"\n")?;
+    let mut events = Events::follow()?;
+    let mut actor = Actor::start("/t/actor")?;
+    actor.must(&["open", "/t/secret", "r"])?;
+    let good = events.of_rule("form")?.0;
+    Event::read(&good.to_string())?;
+    for (key, bad) in [
+        ("time", json!("yesterday")),
+        ("verdict", json!("maybe")),
+        ("hook", json!("file_opened")),
+        ("pid", json!(-1)),
+        ("fields", json!([])),
+        ("rules", json!(["form"])),
+        ("argv", json!(["a file that is opened has no arguments"])),
+    ] {
+        let mut event = good.clone();
+        event[key] = bad;
+        ensure!(
+            Event::read(&event.to_string()).is_err(),
+            "{key}: {event} is of the documented form"
+        );
+    }
     Ok(())
 }
 
