@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod eval;
 mod fmt;
+mod hooks;
 mod images;
 mod machine;
 mod sarif;

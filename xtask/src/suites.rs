@@ -127,6 +127,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row::new("events"),
     Row::new("stacking"),
+    Row::new("catalogue"),
     Row::new("locks"),
     Row::new("preflight"),
     Row::new("flow"),

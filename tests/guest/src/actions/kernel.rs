@@ -14,6 +14,7 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["finit-module", path] => finit_module(path),
         ["init-module"] => init_module(),
         ["bpf-map", kind] => bpf_map(kind),
+        ["bpf-map-common"] => bpf_map_common(),
         ["bpf-prog"] => bpf_prog(SOCKET_FILTER),
         ["bpf-prog", "kprobe"] => bpf_prog(KPROBE),
         ["bpf-pin", path] => bpf_pin(path),
@@ -106,6 +107,28 @@ pub(super) fn program_attribute(kind: u32) -> (i64, Attribute) {
 fn bpf_map(kind: &str) -> Done {
     let (command, mut attribute) = map_attribute(kind)?;
     bpf(command, &mut attribute).map(|_| Value::Null)
+}
+
+/// The same with attributes that all commands share, which a flag in the command's
+/// number announces.
+fn bpf_map_common() -> Done {
+    const COMMON: i64 = 1 << 16;
+    let (command, mut attribute) = map_attribute("hash")?;
+    let common = [0u64; 2];
+    // SAFETY: both structures are as large as is said, and live.
+    let made = unsafe {
+        libc::syscall(
+            libc::SYS_bpf,
+            command | COMMON,
+            attribute.as_mut_ptr(),
+            size_of_val(&attribute),
+            common.as_ptr(),
+            size_of_val(&common),
+        )
+    };
+    check(made, "bpf")?;
+    drop(owned(made));
+    Ok(Value::Null)
 }
 
 fn bpf_prog(kind: u32) -> Done {

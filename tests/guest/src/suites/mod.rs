@@ -2,6 +2,7 @@
 
 mod bench;
 mod bypass;
+mod catalogue;
 mod demo;
 mod enforce;
 mod events;
@@ -36,6 +37,7 @@ pub(crate) const ALL: &[Suite] = &[
     trace::SUITE,
     enforce::SUITE,
     stacking::SUITE,
+    catalogue::SUITE,
     swap::SUITE,
     race::SUITE,
     scopes::SUITE,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use lsmpc_runtime::btf::KernelBtf;
 use serde_json::json;
 
 use super::case::{ACTOR, Case};
@@ -170,6 +171,25 @@ fn tokens(all: &mut Vec<Case>) {
         )
         .shows("cap", "CAP_BPF"),
     );
+}
+
+/// A command of bpf(2) is the same with attributes that all commands share.
+pub(super) fn common_attributes(ground: &mut Ground) -> Result<()> {
+    ground.apply("@id(\"make\") deny bpf when cmd == BPF_MAP_CREATE and exe == \"/t/actor\"")?;
+    let mut actor = Actor::start(ACTOR)?;
+    actor.ask(&["bpf-map", "hash"])?.refused("bpf")?;
+    ground.events()?.of_rule("make")?;
+    actor.ask(&["bpf-map-common"])?.refused("bpf")?;
+    let event = ground.events()?.of_rule("make")?;
+    shows(&event, "cmd", &json!("BPF_MAP_CREATE"))?;
+    ground.apply("audit bpf when cmd == BPF_PROG_LOAD and exe == \"/t/actor\"")?;
+    actor.must(&["bpf-map-common"]).map(drop)
+}
+
+/// Whether this kernel has such attributes.
+pub(super) fn has_common_attributes() -> Result<bool> {
+    let btf = KernelBtf::parse(fs::read("/sys/kernel/btf/vmlinux")?)?;
+    Ok(btf.enumerator("BPF_COMMON_ATTRS").is_some())
 }
 
 /// A module that the kernel asks for: the caller is not told why it does not get

@@ -114,6 +114,11 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         report.test("enforce::kernel_module_request::module", || {
             kernel::module_request(&mut ground)
         });
+        if kernel::has_common_attributes()? {
+            report.test("enforce::bpf::cmd-with-common-attributes", || {
+                kernel::common_attributes(&mut ground)
+            });
+        }
     }
     if wanted("subjects") {
         subjects::run(report, &mut ground);
@@ -138,6 +143,10 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         ground.remove()?;
         crate::bpf::await_no_links()
     });
+    report.say(&format!(
+        "{} records and notices were of the documented form",
+        cli::valid_records()
+    ));
     for (hook, results) in &ground.results {
         report.json(&json!({
             "suite": "enforce",
@@ -149,23 +158,29 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// All cases of the hooks that this kernel has.
-fn all_cases() -> Result<Vec<Case>> {
-    let names = HookNames::read()?;
-    let mut all = files::cases();
-    all.extend(places::cases());
-    all.extend(sockets::cases());
-    all.extend(tasks::cases());
-    all.extend(kernel::cases());
-    all.extend(mounts::cases());
-    all.retain(|case| names.knows(case.hook));
-    Ok(all)
+/// All cases.
+fn all_cases() -> Vec<Case> {
+    [
+        files::cases,
+        places::cases,
+        sockets::cases,
+        tasks::cases,
+        kernel::cases,
+        mounts::cases,
+    ]
+    .into_iter()
+    .flat_map(|cases| cases())
+    .collect()
 }
 
 /// All cases of all hooks, in rounds.
 fn fields(report: &mut Report, ground: &mut Ground) -> Result<()> {
+    let names = HookNames::read()?;
     let mut by_hook: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
-    for case in all_cases()? {
+    for case in all_cases() {
+        if !names.knows(case.hook) {
+            continue;
+        }
         by_hook.entry(case.hook).or_default().push(case);
     }
     let rounds = by_hook.values().map(Vec::len).max().unwrap_or(0);
