@@ -45,7 +45,7 @@ impl Report {
     }
 
     /// Whether a test of this name is wanted.
-    fn wants(&self, name: &str) -> bool {
+    pub(crate) fn wants(&self, name: &str) -> bool {
         self.only.as_deref().is_none_or(|only| name.contains(only))
     }
 

@@ -178,7 +178,8 @@ fn fields(report: &mut Report, ground: &mut Ground) -> Result<()> {
     let names = HookNames::read()?;
     let mut by_hook: BTreeMap<&str, Vec<Case>> = BTreeMap::new();
     for case in all_cases() {
-        if !names.knows(case.hook) {
+        let name = format!("enforce::{}::{}", case.hook, case.field);
+        if !names.knows(case.hook) || !report.wants(&name) {
             continue;
         }
         by_hook.entry(case.hook).or_default().push(case);
