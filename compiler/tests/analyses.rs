@@ -118,6 +118,53 @@ fn every_rule_twice() {
 }
 
 #[test]
+fn what_is_not_shown_is_counted_where_it_belongs() {
+    let mut text = String::new();
+    for i in 0..150 {
+        let _ = writeln!(text, "deny task_kill when uid == {}", i / 2);
+        let _ = writeln!(
+            text,
+            "deny file_open when gid == {i} unless gid in [0..200]"
+        );
+    }
+    text.push_str("deny path_rmdir when uid == 1 and uid == 2\n");
+    let analysis = measure("many of several codes", &text);
+    assert_eq!(count(&analysis, Code::Redundant), 75);
+    assert_eq!(count(&analysis, Code::NeverMatches), 150);
+    assert_eq!(count(&analysis, Code::ConstantCondition), 1);
+}
+
+#[test]
+fn large_conditions_are_looked_at_as_a_whole() {
+    let parts = |count: u32, also: &str| {
+        let parts: Vec<String> = (10..10 + count)
+            .map(|i| format!("uid in [{i}, {}] and uid in [{i}, {}]", 100 + i, 200 + i))
+            .collect();
+        format!("deny file_open when {also} and ({})", parts.join(" or "))
+    };
+    let found = |text: &str| {
+        let analysis = measure("large conditions", text);
+        let mut spans = analysis
+            .diagnostics
+            .iter()
+            .filter(|found| found.code == Code::ConstantCondition)
+            .filter_map(|found| analysis.sources.snippet(found.primary.as_ref()?.span));
+        let first = spans.next().map(str::to_owned);
+        assert_eq!(spans.next(), None);
+        first
+    };
+    // The whole, the `or`, and these.
+    let small = parts(62, "gid == 1 and (euid == 1 and euid == 2)");
+    let large = parts(70, "uid == 3");
+    assert_eq!(
+        found(&large).as_deref(),
+        large.strip_prefix("deny file_open when ")
+    );
+    assert!(found(&small).is_some());
+    assert_eq!(found(&parts(70, "gid == 1")), None);
+}
+
+#[test]
 fn many_promises() {
     let rules = rules();
     let mut text = String::new();
@@ -170,7 +217,9 @@ fn what_multiplies_is_not_decided() {
     let hint = hint.unwrap();
     assert!(hint.message.contains("`file_open`"), "{hint:?}");
     assert!(
-        hint.notes.iter().any(|note| note.contains("too many ways")),
+        hint.notes
+            .iter()
+            .any(|note| note == "the conditions on `file_open` combine in too many ways"),
         "{hint:?}"
     );
 }

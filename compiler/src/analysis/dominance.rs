@@ -327,9 +327,30 @@ mod tests {
         assert_eq!(redundant(&[quiet, deny], &[&[0], &[0, 1]]), []);
         assert_eq!(redundant(&[access, deny], &[&[1], &[0, 1]]), [(0, vec![1])]);
         assert_eq!(redundant(&[access, deny], &[&[0], &[0, 1]]), []);
+        let allow = (EffectIr::Allow, false);
+        let audit = (EffectIr::Audit, false);
+        assert_eq!(redundant(&[deny, allow], &[&[0], &[0, 1]]), []);
+        assert_eq!(redundant(&[allow, audit], &[&[0, 1]]), []);
+        assert_eq!(redundant(&[audit, allow], &[&[0, 1]]), []);
+        assert_eq!(redundant(&[allow; 2], &[&[0], &[0, 1]]), [(1, vec![0])]);
+        assert_eq!(redundant(&[audit; 2], &[&[0], &[0, 1]]), [(1, vec![0])]);
+    }
+
+    #[test]
+    fn the_rule_that_covers_most_stays() {
+        let three = [(DENY, false); 3];
         assert_eq!(
-            redundant(&[deny, (EffectIr::Allow, false)], &[&[0], &[0, 1]]),
-            []
+            redundant(&three, &[&[1, 2], &[0, 2]]),
+            [(0, vec![2]), (1, vec![2])]
+        );
+        // One that covers everywhere is named before several.
+        let kill = (EffectIr::Kill, false);
+        assert_eq!(
+            redundant(
+                &[kill, kill, kill, (DENY, false)],
+                &[&[0, 1, 3], &[1, 2, 3]]
+            ),
+            [(0, vec![1]), (2, vec![1]), (3, vec![1])]
         );
     }
 

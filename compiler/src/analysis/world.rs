@@ -206,11 +206,15 @@ mod tests {
         assert_eq!(absent(&unix), [FieldId::Addr, FieldId::Port]);
         let path = FieldValue::Known(Value::Bytes(b"@x".to_vec()));
         assert_eq!(
-            absent(&event.with(FieldId::UnixPath, path)),
+            absent(&event.with(FieldId::UnixPath, path.clone())),
             [FieldId::Addr, FieldId::Port]
         );
         let anonymous = Event::new(HookId::MmapFile).with(FieldId::Path, FieldValue::None);
         assert!(absent(&anonymous).contains(&FieldId::FileMode));
+        // What the event says itself is not told again.
+        assert!(!absent(&anonymous).contains(&FieldId::Path));
+        // Nothing follows from what cannot be.
+        assert_eq!(absent(&inet.with(FieldId::UnixPath, path)), []);
     }
 
     #[test]

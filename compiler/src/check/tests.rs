@@ -1,3 +1,5 @@
+mod conditions;
+
 use std::path::PathBuf;
 
 use crate::analysis::{Analysis, analyse};
@@ -370,6 +372,8 @@ fn annotations_belong_to_the_rule_behind_them() {
         "deny file_open\n@id(\"a\")\n\naudit task_kill",
         "deny file_open\n  @id(\"a\")\naudit task_kill",
         "deny file_open @id(\"a\") @tag(\"b\")\n\n\naudit task_kill",
+        "deny file_open @id(\"a\") @silence(\"LSMP2013\")\naudit task_kill",
+        "deny file_open @id(\"a\") @tag(\"LSMP2015\")\naudit task_kill",
     ] {
         assert!(warned(text), "{text}");
     }

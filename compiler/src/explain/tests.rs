@@ -124,6 +124,44 @@ fn the_nearest_way_to_a_match() {
 }
 
 #[test]
+fn the_part_that_makes_it_so() {
+    let policy = policy(
+        "deny file_open when (uid == 1 and gid == 1) or not (euid == 1 or egid == 1)\n\
+         deny file_open when uid == 1 and gid == 1 and euid == 1",
+    );
+    let event = |rest: &str| format!(r#"{{"hook":"file_open"{rest}}}"#);
+    let of = |rest: &str| {
+        let explanation = explained(&policy, &event(rest));
+        let when: Vec<_> = explanation.rules().flat_map(|rule| &rule.when).collect();
+        let said = when.iter().map(|when| (when.reason().why(), when.why()));
+        let far = when
+            .iter()
+            .map(|when| [true, false].map(|to| when.distance(to)));
+        let said: Vec<(String, String)> = said.collect();
+        (said, far.collect::<Vec<_>>())
+    };
+    let all = "`uid` is 1, `gid` is 1, `euid` is 0, …";
+    let three = "`uid` is 1, `gid` is 1, `euid` is 0";
+    let (said, far) = of(r#","uid":1,"gid":1,"euid":0,"egid":0"#);
+    assert_eq!(said[0], ("`uid` is 1, `gid` is 1".into(), all.into()));
+    assert_eq!(said[1], ("`euid` is 0".into(), three.into()));
+    // Both parts would have to be otherwise; one of the second's is enough.
+    assert_eq!(far, [[0, 2], [1, 0]]);
+    // The first part that is not known makes it unknown.
+    let (said, _) = of(r#","uid":0,"euid":0"#);
+    assert_eq!(said[0].0, "`egid` is not known");
+    assert_eq!(said[1].0, "`uid` is 0");
+    let (said, _) = of(r#","uid":1,"euid":1,"egid":0"#);
+    assert_eq!(said[0].0, "`gid` is not known");
+    assert_eq!(said[1].0, "`gid` is not known");
+    let (_, far) = of(r#","uid":0,"gid":0,"euid":1,"egid":1"#);
+    assert_eq!(far[0], [2, 0]);
+    let explanation = explained(&policy, &event(""));
+    let when = explanation.rules().next().unwrap().when.as_ref().unwrap();
+    assert!(!when.is_test() && when.tests()[0].is_test());
+}
+
+#[test]
 fn doubt_and_defaults() {
     let policy = policy(POLICY);
     let explanation = explained(

@@ -369,3 +369,17 @@ fn hooks_that_no_statement_is_about() {
         "no statement of the policy is about `task_kill`"
     );
 }
+
+#[test]
+fn opposites_leave_open_what_they_leave_open() {
+    let (yes, no) = (Ok(true), Ok(false));
+    let excepted = "deny file_open when path == \"/a\" unless uid == 0";
+    let open_for = |uid: u32| open(excepted, &format!(r#"{{"hook":"file_open","uid":{uid}}}"#));
+    assert_eq!(open_for(0), yes);
+    assert_eq!(open_for(1), Err(vec!["path"]));
+    let opposite = "deny file_open when not path == \"/a\" and uid == 1";
+    let event = r#"{"hook":"file_open"}"#;
+    assert_eq!(open(opposite, event), Err(vec!["uid", "path"]));
+    let event = r#"{"hook":"file_open","path":"/b","uid":1}"#;
+    assert_eq!(open(opposite, event), no);
+}

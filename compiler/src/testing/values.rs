@@ -283,7 +283,11 @@ mod tests {
         // Of a flag of several bits all have to be set.
         let wide = FieldTest::HasAny([6].into());
         let narrow = FieldTest::HasAny([2].into());
-        assert_eq!(prot(&[wide, narrow]), [[NO, NO], [NO, YES], [YES, YES]]);
+        assert_eq!(
+            prot(&[wide.clone(), narrow]),
+            [[NO, NO], [NO, YES], [YES, YES]]
+        );
+        assert_eq!(prot(&[wide]), [[NO], [YES]]);
     }
 
     #[test]
@@ -295,6 +299,28 @@ mod tests {
         assert_eq!(addr(&[Block::V4(0x0a00_0000, 8)]), [[NO], [YES]]);
         assert_eq!(addr(&[Block::V6(0, 0)]), [[NO], [YES]]);
         assert_eq!(addr(&[Block::V4(0, 0)]), [[NO], [YES]]);
+        // Behind a block there may be the rest of another.
+        let inside = [8, 9].map(|prefix| {
+            let block = Block::V4(0x0a00_0000, prefix);
+            FieldTest::Blocks([block].into())
+        });
+        assert_eq!(
+            truths(HookId::SocketConnect, FieldId::Addr, &inside),
+            [[NO, NO], [YES, NO], [YES, YES]]
+        );
+    }
+
+    #[test]
+    fn a_value_to_show_is_kept() {
+        let mut classes = Classes::default();
+        let value = FieldValue::Known(Value::Int(7));
+        classes.add(vec![YES], FieldValue::Unknown);
+        classes.add(vec![YES], value.clone());
+        classes.add(vec![YES], FieldValue::None);
+        let [class] = &classes.list[..] else {
+            panic!("{:?}", classes.list);
+        };
+        assert_eq!(class.value, value);
     }
 
     #[test]
