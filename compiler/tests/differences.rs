@@ -322,7 +322,7 @@ fn cases() {
         (
             "a kill beside a record",
             String::new(),
-            "@id(\"a\") audit file_open when uid == 1\n@id(\"k\") kill file_open when gid == 2".into(),
+            "@id(\"a\") audit file_open when uid == 1\n@id(\"k\") kill file_open when uid == 1 and gid == 2".into(),
         ),
         (
             "some bits of a mode",

@@ -126,7 +126,7 @@ fn what_sticks_to_a_subject() {
     );
 }
 
-/// One rule that asks about that many bits, all of which have to be set.
+/// One rule that asks that many questions, all of which have to be answered by yes.
 fn long_walk(steps: usize) -> (String, String) {
     let flags = [FieldId::Caps, FieldId::MountFlags].map(|field| {
         let info = catalogue::field(field);
@@ -153,6 +153,10 @@ fn long_walk(steps: usize) -> (String, String) {
                 .iter()
                 .map(|(field, name)| format!("{} has {name}", field.name())),
         );
+    }
+    for field in ["uid", "gid", "pid"] {
+        conds.push(format!("{field} == 1"));
+        let _ = write!(event, ",\"{field}\":1");
     }
     let programs = steps - conds.len();
     conds.extend((0..programs).map(|number| format!("ancestor.exe == \"/p{number}\"")));

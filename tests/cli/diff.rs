@@ -140,6 +140,8 @@ fn what_is_too_much_is_no_guess() {
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}{errors}");
     assert!(text.contains("not decided on sb_mount: "), "{text}");
+    let reason = "the conditions on `sb_mount` combine in too many ways";
+    assert!(text.contains(reason), "{text}");
     assert!(!text.contains("equivalent"), "{text}");
     // What is written alike is the same, however large.
     assert_eq!(place.code(&["diff", "one.lsmp", "one.lsmp"]), 0);

@@ -383,3 +383,27 @@ fn opposites_leave_open_what_they_leave_open() {
     let event = r#"{"hook":"file_open","path":"/b","uid":1}"#;
     assert_eq!(open(opposite, event), no);
 }
+
+#[test]
+fn what_follows_from_one_field_may_ask_another() {
+    let text = "deny file_open when uid == 1 and gid == 1 or uid != 1 and euid == 1";
+    assert_eq!(
+        open(text, r#"{"hook":"file_open"}"#),
+        Err(vec!["uid", "gid", "euid"])
+    );
+    // A scope that sticks counts, whatever its own condition is.
+    let text = "scope s when uid == 1 inherit { deny file_open when path == \"/a\" and gid == 1 }";
+    assert_eq!(
+        open(text, r#"{"hook":"file_open","uid":0,"inherited":["s"]}"#),
+        Err(vec!["gid", "path"])
+    );
+}
+
+#[test]
+fn flags_that_are_named_twice_are_set() {
+    let tests = tested(
+        "deny file_open when access has read\n\
+         test \"t\" { expect deny file_open access = [read, read] }",
+    );
+    assert_eq!(tests[0].failures, []);
+}

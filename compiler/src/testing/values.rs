@@ -340,6 +340,23 @@ mod tests {
     }
 
     #[test]
+    fn names_may_hold_slashes_and_be_empty() {
+        let comm = |texts: &[&str]| {
+            let of = |text: &&str| parse(text.as_bytes(), Dialect::Name).unwrap();
+            let tests: Vec<FieldTest> = texts
+                .iter()
+                .map(|text| FieldTest::Globs(of(text).into()))
+                .collect();
+            truths(HookId::FileOpen, FieldId::Comm, &tests)
+        };
+        assert_eq!(comm(&["?*"]), [[NO], [YES]]);
+        assert_eq!(
+            comm(&["a*", "*/*"]),
+            [[NO, NO], [NO, YES], [YES, NO], [YES, YES]]
+        );
+    }
+
+    #[test]
     fn where_nothing_applies() {
         let every = || globs("**");
         let path = |hook| truths(hook, FieldId::Path, &[every()]);
