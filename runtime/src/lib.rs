@@ -21,14 +21,17 @@ mod applied;
 mod arguments;
 mod attach;
 pub mod btf;
+mod checks;
 mod code;
 mod control;
+mod doctor;
 mod error;
 pub mod events;
 mod image;
 mod lock;
 mod object;
 mod offsets;
+mod others;
 mod pins;
 pub mod preflight;
 mod process;
@@ -51,12 +54,14 @@ use lsmpc_abi::hook::HookId;
 
 pub use applied::{Applied, ApplyOptions, Step};
 pub use code::Code;
+pub use doctor::Diagnosis;
 pub use error::{Error, Result};
 pub use image::Header;
 pub use lsmpc_engine::image::digest;
+pub use others::OtherProgram;
 pub use pins::State;
 pub use preflight::{Check, CheckState, Preflight};
-pub use status::{Counters, Holder, HookStatus, MapStatus, OtherProgram, PolicyStatus, Status};
+pub use status::{Counters, Holder, HookStatus, MapStatus, PolicyStatus, Status};
 pub use support::{Lacking, Missing, Reason, TRACKERS, Unsupported};
 pub use system::{KernelVersion, RunningKernel, System, Trial, Trials};
 pub use teardown::Removed;
@@ -108,6 +113,35 @@ impl Runtime {
         preflight::full(&self.system, self.layout.dir(), &RunningKernel)
     }
 
+    /// The same, and all else that there is to know of this machine. Changes nothing.
+    #[must_use]
+    pub fn diagnose(&self) -> Diagnosis {
+        let object = object::ProgramObject::open(self.object.as_deref()).ok();
+        let unsupported = |kernel: &KernelBtf| {
+            support::unsupported(HookId::ALL, kernel, |hook| {
+                object
+                    .as_ref()
+                    .is_some_and(|object| object.has_program(hook))
+            })
+        };
+        let asked = doctor::Asked {
+            trials: &RunningKernel,
+            unsupported: &unsupported,
+            others: self.others(),
+            privileged: rustix::process::geteuid().is_root(),
+            architecture: std::env::consts::ARCH,
+        };
+        doctor::diagnose(&self.system, self.layout.dir(), asked)
+    }
+
+    fn others(&self) -> std::io::Result<Vec<OtherProgram>> {
+        let kernel = swap::kernel_types(&self.system).ok();
+        let function = |id: u32| Some(kernel.as_ref()?.name(id)?.to_owned());
+        // Without pins that can be read, none is ours.
+        let found = swap::survey(&self.layout).unwrap_or_default();
+        others::others(&found, &function)
+    }
+
     /// What of an image this kernel and these programs cannot enforce.
     ///
     /// # Errors
@@ -117,7 +151,7 @@ impl Runtime {
     pub fn unsupported(&self, image: &[u8]) -> Result<Vec<Unsupported>> {
         let image = image::CheckedImage::new(image)?;
         let (kernel, object) = self.kernel_and_programs()?;
-        Ok(swap::unsupported(&image, &kernel, &object, &self.system))
+        Ok(support::of_image(&image, &kernel, &object, &self.system))
     }
 
     /// What this kernel and these programs cannot enforce of the whole language. Needs

@@ -31,6 +31,7 @@ impl Inspect for Files {
                 kind: 29,
                 name: String::new(),
                 maps: (2..words.len()).map(number).collect(),
+                target: 1,
             }),
             "link" => ObjectInfo::Link(LinkInfo {
                 id: number(1),

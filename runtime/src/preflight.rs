@@ -9,108 +9,11 @@ use std::path::Path;
 use lsmpc_abi::hook::HookId;
 
 use crate::btf::KernelBtf;
+pub use crate::checks::{Check, CheckState, Preflight};
 use crate::code::Code;
 use crate::offsets;
 use crate::support::kernel_has;
 use crate::system::{KernelVersion, System, Trial, Trials};
-
-/// What a check came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CheckState {
-    /// As it has to be.
-    Ok,
-    /// It works, but something should be known.
-    Warning,
-    /// It cannot work.
-    Failed,
-}
-
-/// One check.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
-    /// What was looked at, in a few words.
-    pub name: &'static str,
-    /// What it came to.
-    pub state: CheckState,
-    /// What was found.
-    pub found: String,
-    /// Why that matters; empty when all is well.
-    pub reason: String,
-    /// What to do; empty when nothing has to be done.
-    pub remedy: String,
-    /// The code, unless all is well.
-    pub code: Option<Code>,
-}
-
-/// All checks, in the order in which they were made.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Preflight {
-    /// The checks.
-    pub checks: Vec<Check>,
-}
-
-impl Preflight {
-    /// Whether nothing speaks against applying a policy.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.failures().next().is_none()
-    }
-
-    /// The checks that failed.
-    pub fn failures(&self) -> impl Iterator<Item = &Check> {
-        self.checks
-            .iter()
-            .filter(|check| check.state == CheckState::Failed)
-    }
-
-    pub(crate) fn first_code(&self) -> Option<Code> {
-        self.failures().find_map(|check| check.code)
-    }
-
-    pub(crate) fn summary(&self) -> String {
-        self.failures()
-            .map(|check| format!("{}: {}", check.name, check.found))
-            .collect::<Vec<_>>()
-            .join("; ")
-    }
-
-    pub(crate) fn remedies(&self) -> String {
-        self.failures()
-            .filter(|check| !check.remedy.is_empty())
-            .map(|check| check.remedy.clone())
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
-    fn ok(&mut self, name: &'static str, found: impl Into<String>) {
-        self.checks.push(Check {
-            name,
-            state: CheckState::Ok,
-            found: found.into(),
-            reason: String::new(),
-            remedy: String::new(),
-            code: None,
-        });
-    }
-
-    fn not_ok(
-        &mut self,
-        name: &'static str,
-        code: Code,
-        state: CheckState,
-        [found, reason, remedy]: [String; 3],
-    ) {
-        self.checks.push(Check {
-            name,
-            state,
-            found,
-            reason,
-            remedy,
-            code: Some(code),
-        });
-    }
-}
 
 /// Makes every check. `dir` is the pin directory.
 #[must_use]
@@ -493,4 +396,4 @@ fn trampolines(report: &mut Preflight, trials: &dyn Trials, hook: u32) {
 
 #[cfg(test)]
 #[path = "preflight_tests.rs"]
-mod tests;
+pub(crate) mod tests;

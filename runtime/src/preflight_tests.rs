@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::btf::tests::Blob;
 
-struct Fake {
+pub(crate) struct Fake {
     everyday: Trial,
     lsm: Trial,
 }
@@ -20,13 +20,13 @@ impl Trials for Fake {
     }
 }
 
-const GOOD: Fake = Fake {
+pub(crate) const GOOD: Fake = Fake {
     everyday: Trial::Loads,
     lsm: Trial::Loads,
 };
-const DIR: &str = "/sys/fs/bpf/lsmpc";
+pub(crate) const DIR: &str = "/sys/fs/bpf/lsmpc";
 
-fn machine() -> tempfile::TempDir {
+pub(crate) fn machine() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
     let mut blob = kernel_structures();
     blob.function("bpf_lsm_file_open");
@@ -81,7 +81,7 @@ fn kernel_structures() -> Blob {
     blob
 }
 
-fn put(root: &Path, path: &str, bytes: &[u8]) {
+pub(crate) fn put(root: &Path, path: &str, bytes: &[u8]) {
     let path = root.join(path.trim_start_matches('/'));
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, bytes).unwrap();

@@ -17,6 +17,7 @@ use crate::image::Header;
 use crate::lock;
 use crate::object::ProgramObject;
 use crate::offsets;
+use crate::others::{self, OtherProgram};
 use crate::pins::{Group, Layout, State, Survey};
 use crate::store;
 use crate::support::TRACKERS;
@@ -48,7 +49,7 @@ pub struct Status {
     pub changer: Option<Holder>,
     /// The process that reads the events.
     pub reader: Option<Holder>,
-    /// LSM programs that others attached.
+    /// LSM programs that others brought in.
     pub others: Vec<OtherProgram>,
 }
 
@@ -113,20 +114,6 @@ pub struct MapStatus {
     pub value_size: u32,
     /// Elements, or bytes of a ring buffer.
     pub max_entries: u32,
-}
-
-/// A link of an LSM program that is not ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OtherProgram {
-    /// Number of the link.
-    pub link_id: u32,
-    /// Number of the program.
-    pub program_id: u32,
-    /// Name of the program, as short as the kernel keeps it.
-    pub name: String,
-    /// The kernel function that it is attached to.
-    pub target: Option<String>,
 }
 
 /// The programs' counters.
@@ -221,7 +208,7 @@ pub(crate) fn status(
         object_is_ours: object.is_some() && object == ours.map(|ours| ours.digest),
         changer: held(layout.dir()),
         reader: held(&layout.group(Group::Maps)),
-        others: others(&found, &function).unwrap_or_default(),
+        others: others::others(&found, &function).unwrap_or_default(),
     })
 }
 
@@ -270,39 +257,6 @@ fn policy(found: &Survey) -> Option<PolicyStatus> {
             .and_then(|one| UNIX_EPOCH.checked_add(Duration::from_secs(one.time))),
         applied_by: application.map(|one| one.uid),
     })
-}
-
-/// Links of LSM programs that are not pinned in the directory.
-fn others(
-    found: &Survey,
-    function: &dyn Fn(u32) -> Option<String>,
-) -> std::io::Result<Vec<OtherProgram>> {
-    let mut others = Vec::new();
-    let mut last = 0;
-    while let Some(id) = sys::next_link(last)? {
-        last = id;
-        let Some(fd) = sys::link_by_id(id)? else {
-            continue;
-        };
-        let Some(link) = sys::link_info(fd.as_fd())? else {
-            continue;
-        };
-        let pinned = found.links.values().any(|ours| ours.id == link.id);
-        if link.attach_type != sys::ATTACH_LSM_MAC || pinned {
-            continue;
-        }
-        let name = sys::program_by_id(link.program)?
-            .and_then(|program| sys::program_info(program.as_fd()).ok())
-            .map(|program| program.name)
-            .unwrap_or_default();
-        others.push(OtherProgram {
-            link_id: link.id,
-            program_id: link.program,
-            name,
-            target: function(link.target),
-        });
-    }
-    Ok(others)
 }
 
 /// The image in force: its header and, where asked for, all of its bytes.

@@ -9,7 +9,10 @@ use lsmpc_abi::hook::HookId;
 use crate::arguments;
 use crate::btf::KernelBtf;
 use crate::code::Code;
-use crate::untold::Untold;
+use crate::image::CheckedImage;
+use crate::object::ProgramObject;
+use crate::system::System;
+use crate::untold::{self, Untold};
 
 /// Programs that are attached whatever the policy names: they keep track of which
 /// program a task runs.
@@ -144,6 +147,19 @@ pub struct Lacking {
     pub unsupported: Vec<Unsupported>,
     /// What only more privileges could tell.
     pub untold: Vec<FieldId>,
+}
+
+/// What of an image cannot be enforced here.
+pub(crate) fn of_image(
+    image: &CheckedImage,
+    kernel: &KernelBtf,
+    object: &ProgramObject,
+    system: &System,
+) -> Vec<Unsupported> {
+    let mut found = unsupported(&image.header.hooks, kernel, |hook| object.has_program(hook));
+    let fields = untold::untold(system, image.fields());
+    found.extend(fields.into_iter().map(Unsupported::from));
+    found
 }
 
 /// The hooks among `wanted` that cannot be enforced.

@@ -80,7 +80,6 @@ use crate::support::{self, Unsupported};
 use crate::sys;
 use crate::system::{RunningKernel, System};
 use crate::teardown;
-use crate::untold;
 
 /// What all of an apply needs to know.
 struct Context<'a> {
@@ -118,7 +117,7 @@ pub(crate) fn apply(
         });
     }
     let kernel = kernel.map_or_else(|| kernel_types(system), Ok)?;
-    let left_out = unsupported(&image, &kernel, &object, system);
+    let left_out = support::of_image(&image, &kernel, &object, system);
     if !left_out.is_empty() && !options.best_effort {
         return Err(Error::NotEnforceable(left_out));
     }
@@ -148,20 +147,6 @@ pub(crate) fn apply(
         let _ = fs::remove_dir(layout.dir());
     }
     outcome
-}
-
-/// What of an image cannot be enforced here.
-pub(crate) fn unsupported(
-    image: &CheckedImage,
-    kernel: &KernelBtf,
-    object: &ProgramObject,
-    system: &System,
-) -> Vec<Unsupported> {
-    let mut found =
-        support::unsupported(&image.header.hooks, kernel, |hook| object.has_program(hook));
-    let fields = untold::untold(system, image.fields());
-    found.extend(fields.into_iter().map(Unsupported::from));
-    found
 }
 
 /// Reads the running kernel's types.

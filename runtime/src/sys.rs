@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub(crate) use info::{LinkInfo, MapInfo, ObjectInfo, ProgramInfo};
 pub(crate) use info::{link_info, map_info, object_info, program_info};
-pub(crate) use trial::{lsm_program_loads, socket_filter_loads};
+pub(crate) use trial::{PROG_TYPE_LSM, lsm_program_loads, socket_filter_loads};
 
 const MAP_CREATE: libc::c_int = 0;
 const MAP_LOOKUP_ELEM: libc::c_int = 1;
@@ -24,6 +24,7 @@ const MAP_UPDATE_ELEM: libc::c_int = 2;
 const MAP_DELETE_ELEM: libc::c_int = 3;
 const OBJ_PIN: libc::c_int = 6;
 const OBJ_GET: libc::c_int = 7;
+const PROG_GET_NEXT_ID: libc::c_int = 11;
 const PROG_GET_FD_BY_ID: libc::c_int = 13;
 const MAP_GET_FD_BY_ID: libc::c_int = 14;
 const RAW_TRACEPOINT_OPEN: libc::c_int = 17;
@@ -373,12 +374,21 @@ pub(crate) fn link_by_id(id: u32) -> io::Result<Option<OwnedFd>> {
 
 /// The smallest number of a link above `id`.
 pub(crate) fn next_link(id: u32) -> io::Result<Option<u32>> {
+    next_id(LINK_GET_NEXT_ID, id)
+}
+
+/// The smallest number of a program above `id`.
+pub(crate) fn next_program(id: u32) -> io::Result<Option<u32>> {
+    next_id(PROG_GET_NEXT_ID, id)
+}
+
+fn next_id(command: libc::c_int, id: u32) -> io::Result<Option<u32>> {
     let mut attribute = ById {
         id,
         next: 0,
         flags: 0,
     };
-    match bpf(LINK_GET_NEXT_ID, &mut attribute) {
+    match bpf(command, &mut attribute) {
         Ok(_) => Ok(Some(attribute.next)),
         Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(None),
         Err(error) => Err(error),

@@ -207,9 +207,11 @@ fn human(found: &Found, color: bool) -> String {
     }
     for other in &found.others {
         shown.push_str(&format!(
-            "\nnot lsmpc's: program {} (link {}) on {}\n",
+            "\nnot lsmpc's: program {} ({}) on {}\n",
             text::word(&other.name),
-            other.link_id,
+            other
+                .link_id
+                .map_or_else(|| "no link".to_owned(), |link| format!("link {link}")),
             other.target.as_deref().unwrap_or("?")
         ));
     }

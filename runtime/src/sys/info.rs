@@ -45,6 +45,12 @@ struct RawProgramInfo {
     nr_map_ids: u32,
     map_ids: u64,
     name: [u8; 16],
+    /// Numbers of instructions and lines, and where to write them: nowhere.
+    lists: [u64; 17],
+    verified_instructions: u32,
+    target_object: u32,
+    target: u32,
+    pad: u32,
 }
 
 /// `struct bpf_link_info` of a tracing link.
@@ -75,6 +81,8 @@ pub(crate) struct ProgramInfo {
     pub(crate) kind: u32,
     pub(crate) name: String,
     pub(crate) maps: Vec<u32>,
+    /// BTF id of the function that it is to be attached to.
+    pub(crate) target: u32,
 }
 
 /// What a link's descriptor stands for.
@@ -140,6 +148,7 @@ pub(crate) fn program_info(fd: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
         kind: value.kind,
         name: String::from_utf8_lossy(name).into_owned(),
         maps,
+        target: value.target,
     })
 }
 
@@ -177,6 +186,7 @@ mod tests {
     #[test]
     fn structures_have_the_kernels_layout() {
         assert_eq!(std::mem::offset_of!(RawProgramInfo, name), 64);
+        assert_eq!(std::mem::offset_of!(RawProgramInfo, target), 224);
         assert_eq!(std::mem::offset_of!(RawMapInfo, name), 24);
         assert_eq!(std::mem::offset_of!(RawLinkInfo, target_type), 24);
     }

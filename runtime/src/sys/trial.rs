@@ -8,7 +8,7 @@ const PROG_LOAD: libc::c_int = 5;
 /// `BPF_PROG_TYPE_SOCKET_FILTER`.
 const PROG_TYPE_SOCKET_FILTER: u32 = 1;
 /// `BPF_PROG_TYPE_LSM`.
-const PROG_TYPE_LSM: u32 = 29;
+pub(crate) const PROG_TYPE_LSM: u32 = 29;
 
 #[derive(Default)]
 #[repr(C)]

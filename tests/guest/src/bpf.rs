@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use aya::Btf;
 use lsmpc_abi::hook::HookId;
 use lsmpc_abi::image::PAGE_SIZE;
+use lsmpc_runtime::btf::KernelBtf;
 
 const BPF_LINK_GET_FD_BY_ID: libc::c_long = 30;
 const BPF_LINK_GET_NEXT_ID: libc::c_long = 31;
@@ -25,8 +26,8 @@ pub(crate) struct LsmLink {
     function: u32,
 }
 
-/// `bpf(2)` with an attribute of eight words of 32 bits.
-fn bpf(command: libc::c_long, attribute: &mut [u32; 8]) -> std::io::Result<i32> {
+/// `bpf(2)` with an attribute of so many words of 32 bits.
+fn bpf<const N: usize>(command: libc::c_long, attribute: &mut [u32; N]) -> std::io::Result<i32> {
     // SAFETY: the kernel reads and writes at most the size given, which is
     // that of the array.
     let result = unsafe {
@@ -128,6 +129,54 @@ pub(crate) fn program_cost(id: u32) -> Result<ProgramCost> {
         verified: info[VERIFIED],
         jited: info[JITED],
     })
+}
+
+/// A program of somebody else for an LSM hook: it allows everything. It goes when it is
+/// dropped.
+pub(crate) struct Stranger {
+    program: OwnedFd,
+    link: Option<OwnedFd>,
+}
+
+impl Stranger {
+    /// Loads one under a name.
+    pub(crate) fn load(name: &str, hook: &str) -> Result<Self> {
+        const BPF_PROG_LOAD: libc::c_long = 5;
+        const BPF_PROG_TYPE_LSM: u32 = 29;
+        /// `r0 = 0; exit`.
+        const ALLOW: [u64; 2] = [0xb7, 0x95];
+        let kernel = KernelBtf::parse(std::fs::read("/sys/kernel/btf/vmlinux")?)?;
+        let function = kernel
+            .function(&format!("bpf_lsm_{hook}"))
+            .with_context(|| format!("no hook {hook}"))?;
+        let mut attribute = [0u32; 28];
+        attribute[..2].copy_from_slice(&[BPF_PROG_TYPE_LSM, 2]);
+        attribute[2..4].copy_from_slice(&halves(ALLOW.as_ptr() as u64));
+        attribute[4..6].copy_from_slice(&halves(c"GPL".as_ptr() as u64));
+        for (at, byte) in name.bytes().take(15).enumerate() {
+            attribute[12 + at / 4] |= u32::from(byte) << (8 * (at % 4));
+        }
+        attribute[17] = BPF_LSM_MAC;
+        attribute[27] = function;
+        let program = bpf(BPF_PROG_LOAD, &mut attribute)
+            .with_context(|| format!("loading {name} for {hook}"))?;
+        Ok(Self {
+            // SAFETY: the kernel made this descriptor for us.
+            program: unsafe { OwnedFd::from_raw_fd(program) },
+            link: None,
+        })
+    }
+
+    /// Attaches it.
+    pub(crate) fn attach(&mut self) -> Result<()> {
+        const BPF_RAW_TRACEPOINT_OPEN: libc::c_long = 17;
+        let program = self.program.as_raw_fd() as u32;
+        let link =
+            bpf(BPF_RAW_TRACEPOINT_OPEN, &mut [0, 0, program, 0]).context("attaching a program")?;
+        // SAFETY: the kernel made this descriptor for us.
+        self.link = Some(unsafe { OwnedFd::from_raw_fd(link) });
+        Ok(())
+    }
 }
 
 /// Names the hooks of links.

@@ -33,6 +33,7 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     report.test("preflight::bpffs_is_not_mounted", without_bpffs);
     report.test("preflight::securityfs_is_not_mounted", without_securityfs);
     report.test("preflight::checking_needs_nothing", checking);
+    report.test("preflight::doctor_asks_the_kernel", doctor);
     report.test("preflight::hook_that_this_kernel_lacks", missing_hook);
     report.test("preflight::field_that_this_kernel_hides", missing_field);
     Ok(())
@@ -75,6 +76,20 @@ fn unprivileged() -> Result<()> {
             .unwrap_or_default()
             .contains("CAP_"),
         "no capability is named: {apply}"
+    );
+    let doctor = as_user(&["doctor", "--format", "json"])?;
+    ensure!(doctor["code"] == 1, "exit code: {doctor}");
+    let mut unknown = Vec::new();
+    for line in doctor["stdout"].as_str().unwrap_or_default().lines() {
+        let check: Value = serde_json::from_str(line)?;
+        if check["state"] == "unknown" {
+            ensure!(check["remedy"] == "run it as root", "{check}");
+            unknown.push(check["check"].as_str().unwrap_or_default().to_owned());
+        }
+    }
+    ensure!(
+        unknown == ["fields", "other LSM programs"],
+        "not told to a user: {unknown:?}"
     );
     let check = as_user(&["check", &path])?;
     ensure!(check["code"] == 0, "check: {check}");
@@ -155,6 +170,25 @@ fn refused_rules(output: &str) -> Result<Vec<(u64, String)>> {
 const LACKING: &str = "deny file_open when path == \"/t/a\"\n\
      deny bpf_token_create\n\
      audit file_open, file_truncate when path == \"/t/b\"\n";
+
+/// What `lsmpc doctor` says of hooks is what the kernel has, and nothing is amiss here.
+fn doctor() -> Result<()> {
+    let run = lsmpc(&["doctor", "--format", "json"])?.expect_code(0)?;
+    let names = bpf::HookNames::read()?;
+    let mut listed = 0;
+    for line in run.stdout.lines() {
+        let check: Value = serde_json::from_str(line)?;
+        let state = check["state"].as_str().unwrap_or_default();
+        ensure!(state == "ok", "{check}");
+        for hook in check["hooks"].as_array().into_iter().flatten() {
+            let name = hook["hook"].as_str().unwrap_or_default();
+            ensure!(hook["available"] == names.knows(name), "{hook}");
+            listed += 1;
+        }
+    }
+    ensure!(listed > 60, "{listed} hooks: {}", run.stdout);
+    Ok(())
+}
 
 /// What the kernel lacks is said of each rule, and is not left out in silence.
 fn missing_hook() -> Result<()> {

@@ -4,11 +4,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
 
 use super::Suite;
 use crate::actor::Actor;
-use crate::cli;
+use crate::bpf::{self, Stranger};
+use crate::cli::{self, lsmpc};
 use crate::console::Report;
 
 pub(crate) const SUITE: Suite = Suite {
@@ -31,6 +33,7 @@ fn run(report: &mut Report, _arguments: &[String]) -> Result<()> {
         report.skip("stacking::landlock", "Landlock is not active");
     }
     report.test("stacking::allow_does_not_overturn_permissions", permissions);
+    report.test("stacking::doctor_names_programs_of_others", strangers);
     report.test("stacking::remove_leaves_landlock_alone", || {
         cli::remove()?;
         if !modules.contains("landlock") {
@@ -82,6 +85,76 @@ fn default_deny() -> Result<()> {
         "{outcome}"
     );
     Ok(())
+}
+
+/// What `lsmpc doctor` says of LSM programs that are not lsmpc's.
+fn others() -> Result<(Value, Vec<Value>)> {
+    let run = lsmpc(&["doctor", "--format", "json"])?.expect_code(0)?;
+    for line in run.stdout.lines() {
+        let check: Value = serde_json::from_str(line)?;
+        if check["check"] == "other LSM programs" {
+            let programs = check["programs"].as_array().context("no list")?.clone();
+            return Ok((check["state"].clone(), programs));
+        }
+    }
+    anyhow::bail!("nothing about other programs: {}", run.text())
+}
+
+fn strangers() -> Result<()> {
+    cli::remove()?;
+    bpf::await_no_links()?;
+    ensure!(
+        others()? == (json!("ok"), vec![]),
+        "already: {:?}",
+        others()?
+    );
+    let mut lookout = Stranger::load("lookout", "file_open")?;
+    lookout.attach()?;
+    let mut elsewhere = Stranger::load("elsewhere", "inode_permission")?;
+    elsewhere.attach()?;
+    let idle = Stranger::load("idle", "task_kill")?;
+    let expected = [
+        ("lookout", "file_open", true, true),
+        ("elsewhere", "inode_permission", true, false),
+        ("idle", "task_kill", false, true),
+    ];
+    let check = || -> Result<()> {
+        let (state, programs) = others()?;
+        ensure!(state == "warning", "{state}: {programs:?}");
+        let seen: Vec<(&str, &str, bool, bool)> = programs
+            .iter()
+            .map(|program| {
+                let text = |key: &str| program[key].as_str().unwrap_or_default();
+                let linked = program["link_id"].is_u64();
+                let shared = program["shared"] == true;
+                (text("name"), text("hook"), linked, shared)
+            })
+            .collect();
+        ensure!(seen == expected, "{programs:?}");
+        Ok(())
+    };
+    check()?;
+    // Ours are not among them.
+    cli::apply("deny file_open when path == \"/t/inside/g\"\n")?;
+    check()?;
+    lsmpc(&["doctor"])?.expect_code(0)?.expect_words(&[
+        "warning",
+        "lookout on file_open",
+        "elsewhere on inode_permission",
+        "idle on task_kill",
+        "not attached",
+    ])?;
+    let mut actor = Actor::start("/t/actor")?;
+    actor.ask(&["open", "/t/inside/g", "r"])?.refused("open")?;
+    actor.must(&["open", "/t/inside/f", "r"])?;
+    drop((lookout, elsewhere, idle));
+    for _ in 0..100 {
+        if others()?.1.is_empty() {
+            return Ok(());
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    anyhow::bail!("still there: {:?}", others()?)
 }
 
 fn permissions() -> Result<()> {
