@@ -76,6 +76,15 @@ impl Site {
         }
     }
 
+    /// Something to ask of the kernel's log, its number and its name.
+    fn action(&self) -> (&'static str, &'static str) {
+        match self.slot {
+            Slot::Deny => ("10", "SYSLOG_ACTION_SIZE_BUFFER"),
+            Slot::Audit => ("9", "SYSLOG_ACTION_SIZE_UNREAD"),
+            Slot::Miss => ("7", "SYSLOG_ACTION_CONSOLE_ON"),
+        }
+    }
+
     /// A request that a child of that name does.
     pub(super) fn as_child(&self, request: &[&str]) -> Words {
         let mut all = words(&["as", &self.comm]);
@@ -134,6 +143,10 @@ fn by_signal(site: &Site) -> String {
         "signal == {} and target.pid == {}",
         site.signal_name, site.target
     )
+}
+
+fn by_action(site: &Site) -> String {
+    format!("syslog.type == {}", site.action().1)
 }
 
 /// An ioctl(2) that every regular file has.
@@ -252,6 +265,13 @@ impl Case {
                     words(&["kill", &site.target.to_string(), &site.signal.to_string()])
                 });
                 case.call = "kill";
+                case.has_path = false;
+            }
+            "syslog" => {
+                case.object = by_action;
+                case.arrange = Box::new(|_| Ok(()));
+                case.request = Box::new(|site| words(&["klog", site.action().0]));
+                case.call = "syslog";
                 case.has_path = false;
             }
             "path_rmdir" => case = case.of_directory("rmdir", &["rmdir", "{path}"]),

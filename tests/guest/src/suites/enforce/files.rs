@@ -122,8 +122,12 @@ fn every_file_field(hook: &'static str, all: &mut Vec<Case>) {
             chown(&site.path, Some(77), None).context("chown")
         }),
     );
+    all.push(
+        new("file.running-not", "not file.running", "file.running").shows("file.running", false),
+    );
     // A program that is running cannot be cut.
     if hook.ends_with("truncate") {
+        all.push(new("file.is_exe-not", "not file.is_exe", "file.is_exe"));
         return;
     }
     // Another name of the program that the actor runs.
@@ -148,9 +152,6 @@ fn every_file_field(hook: &'static str, all: &mut Vec<Case>) {
             .with(name_of(TARGET))
             .shows("file.running", true),
     ));
-    all.push(
-        new("file.running-not", "not file.running", "file.running").shows("file.running", false),
-    );
     all.push(quick(
         new("file.is_exe-not", "not file.is_exe", "file.is_exe").with(name_of(TARGET)),
     ));

@@ -43,7 +43,7 @@ pub(crate) const SUITE: Suite = Suite {
     run,
 };
 
-/// The hooks on which the fields of the subject are tested.
+/// The hooks on which the fields of the subject are tested: some of each kind.
 pub(super) const HOOKS: &[&str] = &[
     "file_open",
     "bprm_check_security",
@@ -53,6 +53,7 @@ pub(super) const HOOKS: &[&str] = &[
     "socket_connect",
     "socket_bind",
     "task_kill",
+    "syslog",
 ];
 
 /// What tests share.
@@ -113,6 +114,9 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         fields(report, &mut ground)?;
         report.test("enforce::kernel_module_request::module", || {
             kernel::module_request(&mut ground)
+        });
+        report.test("enforce::sb_remount::path", || {
+            mounts::remounted_path(&mut ground)
         });
         if kernel::has_common_attributes()? {
             report.test("enforce::bpf::cmd-with-common-attributes", || {
@@ -324,3 +328,6 @@ fn shows(event: &Event, field: &str, value: &serde_json::Value) -> Result<()> {
     );
     Ok(())
 }
+
+#[cfg(test)]
+mod coverage;

@@ -2,9 +2,12 @@
 
 use std::fs;
 
+use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::case::Case;
+use super::case::{ACTOR, Case};
+use super::{Ground, shows};
+use crate::actor::Actor;
 
 pub(super) fn cases() -> Vec<Case> {
     let mut all = Vec::new();
@@ -45,6 +48,22 @@ fn mounted(all: &mut Vec<Case>) {
         )
         .shows("mount.flags", json!(["MS_NOSUID", "MS_NODEV"])),
     );
+    // The mount point's.
+    for (field, hit, miss) in [
+        ("file.uid", "file.uid == 0", "file.uid == 1"),
+        ("file.gid", "file.gid == 0", "file.gid == 1"),
+        ("file.nlink", "file.nlink == 2", "file.nlink == 1"),
+        (
+            "file.mode",
+            "file.mode has S_IRWXU",
+            "file.mode has S_ISUID",
+        ),
+        ("file.owned", "file.owned", "not file.owned"),
+        ("file.running", "not file.running", "file.running"),
+        ("file.is_exe", "not file.is_exe", "file.is_exe"),
+    ] {
+        all.push(mount(field, hit, miss));
+    }
     all.push(mount("file.type", "file.type == DIR", "file.type == REG").shows("file.type", "DIR"));
     all.push(
         new(
@@ -101,4 +120,22 @@ fn others(all: &mut Vec<Case>) {
             new("sb_pivotroot", field, hit, miss, "pivot_root", PIVOT).shows("new_path", "/a"),
         );
     }
+}
+
+/// No kernel tells the mount point at `sb_remount`: what depends on it is in doubt.
+pub(super) fn remounted_path(ground: &mut Ground) -> Result<()> {
+    const RULE: &str = "@id(\"doubt\") deny sb_remount \
+                        when path == \"/t/elsewhere\" and exe == \"/t/actor\"\n";
+    fs::create_dir_all("/t/remounted")?;
+    let request = &["as", "remounter", "remount", "/t/remounted"];
+    ground.apply(RULE)?;
+    let mut actor = Actor::start(ACTOR)?;
+    actor.ask(request)?.refused("mount")?;
+    let event = ground
+        .events()?
+        .wait("the doubt", |event| event.text("hook") == "sb_remount")?;
+    shows(&event, "unknown", &json!(true))?;
+    ensure!(event.get("path").is_null(), "a path: {}", event.0);
+    ground.apply(&format!("{RULE}on_error allow sb_remount\n"))?;
+    actor.must(request).map(drop)
 }

@@ -1,5 +1,7 @@
 //! The fields of their own that hooks on names and attributes of files have.
 
+use std::os::unix::fs::PermissionsExt;
+
 use anyhow::Context as _;
 use serde_json::json;
 
@@ -33,6 +35,19 @@ fn directories(all: &mut Vec<Case>) {
         all.push(new("file.uid", "file.uid == 0", "file.uid == 1").shows("file.uid", 0));
         all.push(new("file.nlink", "file.nlink == 2", "file.nlink == 1").shows("file.nlink", 2));
         all.push(new("file.owned", "file.owned", "not file.owned").shows("file.owned", true));
+        all.push(new("file.gid", "file.gid == 0", "file.gid in [1..9]").shows("file.gid", 0));
+        all.push(
+            new("file.mode", "file.mode == 0o750", "file.mode == 0o755")
+                .with(|site| {
+                    std::fs::create_dir_all(&site.path)?;
+                    let mode = std::fs::Permissions::from_mode(0o750);
+                    Ok(std::fs::set_permissions(&site.path, mode)?)
+                })
+                .shows("file.mode", 0o750),
+        );
+        // Nobody runs a directory.
+        all.push(new("file.running", "not file.running", "file.running"));
+        all.push(new("file.is_exe", "not file.is_exe", "file.is_exe"));
     }
 }
 
@@ -203,6 +218,7 @@ fn protections(all: &mut Vec<Case>) {
         "vma.start > 4096 and vma.end > 8192",
         "vma.start < 4096",
     ));
+    all.push(new("vma.end", "vma.end > 8192", "vma.end < 8192"));
     for (name, kind) in [
         ("STACK", &["mprotect-of", "stack"] as &[_]),
         ("HEAP", &["mprotect-of", "heap"]),
@@ -250,5 +266,15 @@ fn attributes(all: &mut Vec<Case>) {
             new("file.mode", "file.mode == 0o666", "file.mode == 0o644").shows("file.mode", 0o666),
         );
         all.push(new("file.type", "file.type == REG", "file.type == DIR"));
+        for (field, hit, miss) in [
+            ("file.uid", "file.uid == 0", "file.uid == 1"),
+            ("file.gid", "file.gid == 0", "file.gid == 1"),
+            ("file.nlink", "file.nlink == 1", "file.nlink == 2"),
+            ("file.owned", "file.owned", "not file.owned"),
+            ("file.running", "not file.running", "file.running"),
+            ("file.is_exe", "not file.is_exe", "file.is_exe"),
+        ] {
+            all.push(new(field, hit, miss));
+        }
     }
 }

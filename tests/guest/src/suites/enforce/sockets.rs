@@ -160,6 +160,28 @@ fn sent(all: &mut Vec<Case>) {
         )
         .shows("addr", "127.0.0.1"),
     );
+    for (field, hit, miss) in [
+        ("type", "type == SOCK_DGRAM", "type == SOCK_STREAM"),
+        (
+            "protocol",
+            "protocol == IPPROTO_UDP",
+            "protocol == IPPROTO_TCP",
+        ),
+        ("port", "port in [1025..65535]", "port < 1024"),
+    ] {
+        all.push(new(field, hit, miss, "sendto", "udp", "127.0.0.1"));
+    }
+    all.push(
+        Case::of_child(
+            "socket_sendmsg",
+            "unix_path",
+            "unix_path == \"{path}\"",
+            "unix_path == \"{path}x\"",
+            "sendto",
+            &["send-to", "unix-datagram", "{path}"],
+        )
+        .with(datagram_receiver),
+    );
     for (field, unix_to, call) in [
         ("unix_path-address", "send-to", "sendto"),
         ("unix_path-connected", "send", "send"),
