@@ -110,7 +110,7 @@ pub(crate) const ROWS: &[Row] = &[
         ..Row::new("race")
     },
     Row {
-        timeout: TEN_MINUTES,
+        timeout: HALF_AN_HOUR,
         ..Row::new("enforce")
     },
     Row {
