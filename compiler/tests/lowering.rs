@@ -88,6 +88,40 @@ fn blocks_within_blocks() {
 }
 
 #[test]
+fn blocks_beside_blocks() {
+    let text = "deny socket_connect when addr == \"10.0.0.0/30\" or addr == \"10.0.0.8/30\"";
+    for (addr, denied) in [
+        ("10.0.0.3", Verdict::Deny),
+        ("10.0.0.4", Verdict::Allow),
+        ("10.0.0.7", Verdict::Allow),
+        ("10.0.0.8", Verdict::Deny),
+        ("10.0.0.12", Verdict::Allow),
+    ] {
+        let event = format!(r#"{{"hook":"socket_connect","addr":"{addr}"}}"#);
+        assert_eq!(verdict(text, &event), (denied, false), "{addr}");
+    }
+}
+
+#[test]
+fn one_default_of_several_hooks_is_one_rule() {
+    assert_eq!(ir("default deny file_open, task_kill").rules.len(), 1);
+    let two = "default deny file_open\ndefault deny task_kill";
+    assert_eq!(ir(two).rules.len(), 2);
+}
+
+#[test]
+fn globs_that_take_most_states_are_listed() {
+    let ir = ir("deny file_open when path in [\"/a/**\", \"/a/*/b/*/c\"]");
+    let stats = lower(&ir, &LowerOptions::default()).unwrap().stats;
+    let globs: Vec<&str> = stats
+        .costliest_globs
+        .iter()
+        .map(|stats| stats.glob.as_str())
+        .collect();
+    assert_eq!(globs, ["/a/**", "/a/*/b/*/c"]);
+}
+
+#[test]
 fn what_sticks_to_a_subject() {
     let tables = tables(
         "scope a when uid == 1 inherit until gid == 1 { deny file_open }\n\

@@ -400,10 +400,14 @@ fn what_follows_from_one_field_may_ask_another() {
 }
 
 #[test]
-fn flags_that_are_named_twice_are_set() {
-    let tests = tested(
-        "deny file_open when access has read\n\
-         test \"t\" { expect deny file_open access = [read, read] }",
-    );
-    assert_eq!(tests[0].failures, []);
+fn lists_are_bound_as_they_are_written() {
+    for (cond, bound) in [
+        ("access has read", "access = [read, read]"),
+        ("ancestor.exe == \"/a\"", "ancestor.exe = [\"/b\", \"/a\"]"),
+    ] {
+        let tests = tested(&format!(
+            "deny file_open when {cond}\ntest \"t\" {{ expect deny file_open {bound} }}"
+        ));
+        assert_eq!(tests[0].failures, []);
+    }
 }
