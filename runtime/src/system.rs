@@ -4,8 +4,10 @@
 //! can put a directory of fixtures in place of `/`, and the trial loads, which a
 //! test replaces. Must not know what the answers mean.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
 /// How a trial load went.
@@ -89,51 +91,49 @@ impl System {
 
     /// Type of the file system that holds `path`, from the mount table.
     pub(crate) fn file_system_of(&self, path: &Path) -> io::Result<Option<String>> {
-        let table = self.text("/proc/self/mountinfo")?;
+        let table = self.bytes("/proc/self/mountinfo")?;
         Ok(file_system_of(&table, path))
     }
 }
 
-/// The last mount among those with the longest mount point above `path`.
-fn file_system_of(mountinfo: &str, path: &Path) -> Option<String> {
-    let mut best: Option<(usize, &str)> = None;
-    for line in mountinfo.lines() {
-        let (before, after) = line.split_once(" - ")?;
-        let Some(point) = before.split(' ').nth(4) else {
+/// The last mount among those with the longest mount point above `path`. Mount points
+/// are any bytes: users name them, too.
+fn file_system_of(mountinfo: &[u8], path: &Path) -> Option<String> {
+    let mut best: Option<(usize, &[u8])> = None;
+    for line in mountinfo.split(|byte| *byte == b'\n') {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let point = fields.nth(4);
+        // Optional fields end with a dash.
+        let kind = fields.skip_while(|field| *field != b"-").nth(1);
+        let (Some(point), Some(kind)) = (point, kind) else {
             continue;
         };
-        let point = unescape(point);
-        let Some(kind) = after.split(' ').next() else {
-            continue;
-        };
-        let depth = Path::new(&point).components().count();
+        let point = PathBuf::from(OsString::from_vec(unescape(point)));
+        let depth = point.components().count();
         if path.starts_with(&point) && best.is_none_or(|(known, _)| depth >= known) {
             best = Some((depth, kind));
         }
     }
-    best.map(|(_, kind)| kind.to_owned())
+    best.map(|(_, kind)| String::from_utf8_lossy(kind).into_owned())
 }
 
 /// Undoes the octal escapes of mountinfo.
-fn unescape(field: &str) -> String {
+fn unescape(field: &[u8]) -> Vec<u8> {
     let mut rest = field;
-    let mut text = String::new();
-    while let Some((before, after)) = rest.split_once('\\') {
-        text.push_str(before);
-        let code = after.get(..3).and_then(|o| u8::from_str_radix(o, 8).ok());
-        match code {
-            Some(byte) => {
-                text.push(char::from(byte));
-                rest = after.get(3..).unwrap_or("");
-            }
-            None => {
-                text.push('\\');
-                rest = after;
-            }
-        }
+    let mut bytes = Vec::new();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after
+            .get(..3)
+            .filter(|_| *first == b'\\')
+            .and_then(|digits| str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        bytes.push(code.unwrap_or(*first));
+        rest = match code {
+            Some(_) => after.get(3..).unwrap_or_default(),
+            None => after,
+        };
     }
-    text.push_str(rest);
-    text
+    bytes
 }
 
 /// A kernel's version as far as decisions need it.
@@ -167,11 +167,13 @@ impl std::fmt::Display for KernelVersion {
 mod tests {
     use super::*;
 
-    const MOUNTS: &str = "\
+    const MOUNTS: &[u8] = b"\
 22 1 0:20 / / rw - ext4 /dev/sda rw
 23 22 0:21 / /sys rw - sysfs sysfs rw
 24 23 0:22 / /sys/fs/bpf rw - bpf bpf rw
-25 22 0:23 / /a\\040b rw - tmpfs tmpfs rw
+24 22 0:22 / /raw\xff rw shared:1 - fuse fuse rw
+25 22 0:23 / /a\\040b rw shared:2 master:1 - tmpfs tmpfs rw
+cut off
 ";
 
     #[test]
