@@ -173,8 +173,17 @@ fn say(
             said.push(span);
             let diagnostic = diagnostic(hook, command, condition, span);
             match rule {
-                Some(rule) => reports.of_rule(rule, diagnostic),
-                None => reports.add(diagnostic),
+                Some(rule) => reports.of_rule(
+                    rule,
+                    diagnostic.help(
+                        "except the tool where it is installed: `unless exe == \"/usr/bin/lsmpc\"`",
+                    ),
+                ),
+                None => reports.add(diagnostic.help(format!(
+                    "allow it to the tool where it is installed: \
+                     `allow {} when exe == \"/usr/bin/lsmpc\"`",
+                    hook.name()
+                ))),
             }
         }
     }
@@ -202,5 +211,4 @@ fn diagnostic(hook: HookId, command: &str, condition: &str, span: Span) -> Diagn
         ),
     )
     .note(way_out)
-    .help("except the tool where it is installed: `unless exe == \"/usr/bin/lsmpc\"`")
 }
