@@ -15,8 +15,9 @@ use lsmpc_engine::{
 use crate::{
     globals::{
         self, OFF_DENTRY_INODE, OFF_DENTRY_LEN, OFF_DENTRY_NAME, OFF_DENTRY_PARENT, OFF_DENTRY_SB,
-        OFF_DENTRY_SEQ, OFF_FS_TYPE_NAME, OFF_INODE_INO, OFF_MOUNT_MNT, OFF_MOUNT_MOUNTPOINT,
-        OFF_MOUNT_PARENT, OFF_SB_FLAGS, OFF_SB_MAGIC, OFF_SB_TYPE, OFF_VFSMOUNT_ROOT,
+        OFF_DENTRY_SEQ, OFF_FS_TYPE_NAME, OFF_INODE_INO, OFF_MNT_NS_INUM, OFF_MOUNT_MNT,
+        OFF_MOUNT_MOUNTPOINT, OFF_MOUNT_NS, OFF_MOUNT_PARENT, OFF_SB_FLAGS, OFF_SB_MAGIC,
+        OFF_SB_TYPE, OFF_VFSMOUNT_FLAGS, OFF_VFSMOUNT_ROOT,
     },
     maps::Slot,
     read::{copy, copy_string, pointer, read},
@@ -43,6 +44,14 @@ const PATHLESS: u32 = 3;
 
 const SB_KERNMOUNT: u64 = 1 << 22;
 const SB_NOUSER: u64 = 1 << 31;
+
+/// A flag of the kernel's own mounts.
+const MNT_INTERNAL: u32 = 0x4000;
+/// Errors instead of pointers are above this.
+const LAST_POINTER: u64 = 4096u64.wrapping_neg();
+/// The number of every mount namespace that a task can be in is above this. That of
+/// one that only holds mounts which are mounted nowhere is this, or 0 (before 6.18).
+const LAST_ANONYMOUS: u32 = 0xefff_fff7;
 
 const TMPFS_MAGIC: u64 = 0x0102_1994;
 const HUGETLBFS_MAGIC: u64 = 0x9584_58f6;
@@ -146,7 +155,7 @@ impl Step for Try {
         repeat(STEPS, &mut Ascend { slot: self.slot });
         // SAFETY: as above.
         let walk = unsafe { &mut (*self.slot).walk };
-        if walk.status == RUNNING {
+        if walk.status == RUNNING || (walk.status == DONE && !is_placed(walk.mnt)) {
             walk.status = UNKNOWN;
         }
         // Here and not in the loop: no more than eight calls may be nested.
@@ -280,6 +289,25 @@ fn cross(slot: &mut Slot) -> bool {
     }
     walk.status = RUNNING;
     true
+}
+
+/// Whether a tree's topmost mount is the root of a mount namespace, or of the kernel's
+/// own: overlays and message queues have such. If not, the path is that of a place which
+/// no task can name: the mount is a copy that has not been mounted (open_tree, fsmount),
+/// or one that has been taken away while it was in use.
+#[inline(always)]
+fn is_placed(mnt: u64) -> bool {
+    let at = mnt.wrapping_sub(OFF_MOUNT_MNT.get()) + OFF_MOUNT_NS.get();
+    let namespace = pointer(at);
+    if namespace > LAST_POINTER {
+        return true;
+    }
+    if namespace == 0 {
+        return read::<u32>(mnt + OFF_VFSMOUNT_FLAGS.get()).unwrap_or(0) & MNT_INTERNAL != 0;
+    }
+    let number = read::<u32>(namespace + OFF_MNT_NS_INUM.get()).unwrap_or(0);
+    // A namespace ends after its mounts have left it: it was still there.
+    number > LAST_ANONYMOUS && pointer(at) == namespace
 }
 
 /// Copies a name of up to [`SHORT`] bytes by words, its last one first. What comes

@@ -6,7 +6,7 @@ use std::ptr::null;
 use serde_json::Value;
 
 use super::files::owned;
-use super::{Done, Failed, check, nonsense, text};
+use super::{Done, Failed, check, nonsense, open, text};
 use std::os::fd::{AsRawFd, OwnedFd};
 
 pub(super) const MOVE_MOUNT_F_EMPTY_PATH: libc::c_uint = 4;
@@ -24,6 +24,9 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["bind-by-move", from, to] => bound_by_move(from, to),
         ["open-detached", directory, name] => opened_detached(directory, name),
         ["overlay", lower, path] => overlaid(lower, path),
+        ["exec-detached", directory, name] => executed_detached(directory, name),
+        ["open-umounted", path, name] => opened_umounted(path, name),
+        ["open-overlay", lower, name] => opened_overlay(lower, name),
         _ => return None,
     })
 }
@@ -152,7 +155,49 @@ fn bound_by_move(from: &str, to: &str) -> Done {
 
 /// Opens a file in a copy of a tree that is mounted nowhere.
 fn opened_detached(directory: &str, name: &str) -> Done {
-    let (tree, name) = (detached(directory)?, text(name)?);
+    opened_below(&detached(directory)?, name)
+}
+
+/// Executes a program in a copy of a tree that is mounted nowhere.
+fn executed_detached(directory: &str, name: &str) -> Done {
+    let tree = detached(directory)?;
+    super::exec(&format!("/proc/self/fd/{}/{name}", tree.as_raw_fd()), &[])
+}
+
+/// Opens a file in a mount that is taken away while its root is held.
+fn opened_umounted(path: &str, name: &str) -> Done {
+    let root = open(path, "rd")?;
+    let path = text(path)?;
+    // SAFETY: ends in NUL.
+    let away = unsafe { libc::umount2(path.as_ptr(), libc::MNT_DETACH) };
+    check(i64::from(away), "umount")?;
+    opened_below(&root, name)
+}
+
+/// Opens a file in an overlay that is mounted nowhere.
+fn opened_overlay(lower: &str, name: &str) -> Done {
+    let lower = text(lower)?;
+    // SAFETY: strings that end in NUL, or null.
+    let mount = unsafe {
+        let context = libc::syscall(libc::SYS_fsopen, c"overlay".as_ptr(), 0);
+        check(context, "fsopen")?;
+        let context = owned(context);
+        let configure =
+            |command: libc::c_uint, key: *const libc::c_char, value: *const libc::c_char| {
+                let context = context.as_raw_fd();
+                let done = libc::syscall(libc::SYS_fsconfig, context, command, key, value, 0);
+                check(done, "fsconfig")
+            };
+        configure(FSCONFIG_SET_STRING, c"lowerdir".as_ptr(), lower.as_ptr())?;
+        configure(FSCONFIG_CREATE, null(), null())?;
+        libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), 0, 0)
+    };
+    check(mount, "fsmount")?;
+    opened_below(&owned(mount), name)
+}
+
+fn opened_below(tree: &OwnedFd, name: &str) -> Done {
+    let name = text(name)?;
     // SAFETY: ends in NUL.
     let file = unsafe { libc::openat(tree.as_raw_fd(), name.as_ptr(), libc::O_RDONLY) };
     check(i64::from(file), "open")?;

@@ -1,7 +1,9 @@
 //! Other places for a file: mounts, roots and namespaces.
 
+use anyhow::Result;
+
 use super::route::{Route, Site, open, steps};
-use crate::actor::Actor;
+use crate::actor::{Actor, Outcome};
 use crate::machine;
 
 const AT: &str = "/srv/at";
@@ -40,8 +42,23 @@ pub(super) fn routes() -> Vec<Route> {
             "open in a copy of the mount that is mounted nowhere (`open_tree`)",
             |actor, site| actor.ask(&["open-detached", "/srv/d", site.name]),
         )
-        .through("deny capable when cap == CAP_SYS_ADMIN", "open_tree")
-        .spares(|actor, _| actor.ask(&["chroot", "/srv/d"])),
+        .spares(open_public),
+        Route::to_program(
+            "detached_program",
+            "execute in a copy of the mount that is mounted nowhere",
+            |actor, site| actor.ask(&["exec-detached", "/srv/d", site.name]),
+        )
+        .spares(|actor, site| actor.ask(&["exec", &site.path()])),
+        Route::to_file(
+            "umounted",
+            "open in a mount that has been taken away while it was in use",
+            |actor, site| {
+                let bind = ["mount", "/srv/d", AT, "-", "bind"];
+                let away = ["open-umounted", AT, site.name];
+                steps(actor, &[&["private"], &bind, &away])
+            },
+        )
+        .spares(open_public),
         Route {
             missing: missing_overlay,
             ..Route::to_file(
@@ -55,6 +72,15 @@ pub(super) fn routes() -> Vec<Route> {
         }
         .through("deny sb_mount when fs == \"overlay\"", "mount")
         .spares(fresh),
+        Route {
+            missing: missing_overlay,
+            ..Route::to_file(
+                "detached_overlay",
+                "open in an overlay that is mounted nowhere (`fsopen`, `fsmount`)",
+                |actor, site| actor.ask(&["open-overlay", "/srv/d:/srv/empty", site.name]),
+            )
+        }
+        .spares(open_public),
         Route::to_file("chroot", "chroot into the directory", |actor, site| {
             let inside = format!("/{}", site.name);
             steps(actor, &[&["chroot", "/srv/d"], &["open", &inside, "r"]])
@@ -78,6 +104,11 @@ pub(super) fn routes() -> Vec<Route> {
             },
         ),
     ]
+}
+
+/// What is not denied where a path is unknown: another file at its own place.
+fn open_public(actor: &mut Actor, site: Site) -> Result<Outcome> {
+    open(actor, site)
 }
 
 fn missing_overlay() -> Option<String> {
