@@ -53,6 +53,7 @@ pub(super) fn act(words: &[&str]) -> Option<Done> {
         ["setlk", path] => setlk(path),
         ["ioctl", path, request] => ioctl(path, request),
         ["receive", path] => receive(path),
+        ["queue", name] => queue(name),
         ["mprotect", path] => mprotect_file(path),
         ["mprotect-of", kind] => mprotect(kind),
         ["setxattr", path, name] => setxattr(path, name),
@@ -220,6 +221,28 @@ fn mprotect(kind: &str) -> Done {
             check(i64::from(change(page as *mut libc::c_void)), "mprotect")
         }
         _ => Err(nonsense("kind")),
+    }
+}
+
+/// Makes a message queue, and takes its name away.
+fn queue(name: &str) -> Done {
+    let name = text(name)?;
+    let flags = libc::O_CREAT | libc::O_RDWR;
+    // SAFETY: a string that ends in NUL; no attributes.
+    unsafe {
+        let queue = libc::syscall(
+            libc::SYS_mq_open,
+            name.as_ptr(),
+            flags,
+            0o600,
+            std::ptr::null::<libc::mq_attr>(),
+        );
+        check(queue, "mq_open")?;
+        drop(owned(queue));
+        check(
+            libc::syscall(libc::SYS_mq_unlink, name.as_ptr()),
+            "mq_unlink",
+        )
     }
 }
 

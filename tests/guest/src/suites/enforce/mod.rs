@@ -17,6 +17,7 @@ mod paths;
 mod places;
 mod programs;
 mod rules;
+mod shapes;
 mod sockets;
 mod subjects;
 mod tasks;
@@ -135,6 +136,7 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     }
     if wanted("paths") {
         paths::run(report, &mut ground);
+        shapes::run(report, &mut ground);
     }
     if wanted("examples") {
         examples::run(report, &mut ground);

@@ -29,6 +29,10 @@ const TESTS: &[(&str, Test)] = &[
     ("direct_children_and_whole_tree", children_and_tree),
     ("new_file", new_file),
     ("pipes_have_no_path_below_the_root", pipes),
+    (
+        "message_queues_are_in_a_mount_of_the_kernel",
+        message_queues,
+    ),
 ];
 
 pub(super) fn run(report: &mut Report, ground: &mut Ground) {
@@ -321,4 +325,14 @@ fn pipes(ground: &mut Ground) -> Result<()> {
         event.0
     );
     Ok(())
+}
+
+/// A queue is a file of a mount that is in no namespace, but nobody's copy.
+fn message_queues(ground: &mut Ground) -> Result<()> {
+    ground.apply("@id(\"p\") deny file_open when path == \"/a-queue\"")?;
+    let mut actor = Actor::start(ACTOR)?;
+    actor.ask(&["queue", "a-queue"])?.refused("mq_open")?;
+    let event = ground.events()?.of_rule("p")?;
+    ensure!(event.text("fs") == "mqueue", "{}", event.0);
+    actor.must(&["queue", "another-queue"]).map(drop)
 }
