@@ -73,6 +73,7 @@ fn maps_have_the_abis_sizes() {
         maps::SCRATCH => (ARRAY, 0, maps::SLOTS_PER_CPU),
         maps::RECORDS => (ARRAY, 0, maps::RECORDS_PER_CPU),
         maps::SETTLED => (ARRAY, 0, maps::SETTLED_ENTRIES),
+        maps::DIRECTORIES => (ARRAY, 0, maps::DIRECTORY_ENTRIES),
         maps::EVENTS => (RINGBUF, 0, maps::EVENT_BYTES),
         maps::COUNTERS => (PERCPU_ARRAY, 8, Counter::COUNT),
         maps::RATE => (ARRAY, size_of::<maps::RateWindow>(), maps::RATE_ENTRIES),

@@ -78,6 +78,20 @@ impl Tables {
         Ok((number, self.answer(number)?))
     }
 
+    /// The class of an event's path at the hook's first look at it, and the same as the
+    /// programs find it from what they remember of the directory; `None` where they would
+    /// not.
+    ///
+    /// # Errors
+    ///
+    /// [`TablesError`]
+    pub fn by_directory(&self, event: &Event) -> Result<Option<[u32; 2]>, TablesError> {
+        let mut source = self.source(event)?;
+        decide(&self.image, event.hook as u16, &mut source)
+            .and_then(|_| source.by_directory(&self.image))
+            .map_err(TablesError::Fault)
+    }
+
     /// What the subject's diagram says of an event's subject, if anything sticks to
     /// tasks.
     ///

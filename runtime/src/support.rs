@@ -15,8 +15,8 @@ use crate::system::System;
 use crate::untold::{self, Untold};
 
 /// Programs that are attached whatever the policy names: they keep track of which
-/// program a task runs.
-pub const TRACKERS: &[&str] = &["bprm_committed_creds", "task_alloc"];
+/// program a task runs, and of directories that are gone.
+pub const TRACKERS: &[&str] = &["bprm_committed_creds", "inode_free_security", "task_alloc"];
 
 /// Hooks that some kernels have beside another one for the same thing; the second
 /// name's program decides as the first one's does.

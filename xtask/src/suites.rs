@@ -129,6 +129,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("stacking"),
     Row::new("catalogue"),
     Row::new("locks"),
+    Row::new("directories"),
     Row::new("preflight"),
     Row::new("flow"),
     Row {

@@ -271,6 +271,12 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         let wanted = naive::subject(&ir, event);
         prop_assert_eq!(given, wanted, "subject of {}", event.to_json_line());
+        let classes = tables
+            .by_directory(event)
+            .map_err(|error| TestCaseError::fail(error.to_string()))?;
+        if let Some([whole, by_directory]) = classes {
+            prop_assert_eq!(whole, by_directory, "path of {}", event.to_json_line());
+        }
     }
     Ok(())
 }

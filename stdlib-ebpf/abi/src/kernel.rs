@@ -40,6 +40,8 @@ macro_rules! kernel_offsets {
             OFF_DENTRY_PARENT "dentry" ["d_parent"],
             OFF_DENTRY_LEN "dentry" ["d_name", "len"],
             OFF_DENTRY_NAME "dentry" ["d_name", "name"],
+            OFF_DENTRY_INLINE "dentry" ["d_iname|d_shortname"],
+            OFF_DENTRY_FLAGS "dentry" ["d_flags"],
             OFF_DENTRY_INODE "dentry" ["d_inode"],
             OFF_DENTRY_SB "dentry" ["d_sb"],
             OFF_VFSMOUNT_ROOT "vfsmount" ["mnt_root"],

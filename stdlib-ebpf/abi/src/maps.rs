@@ -21,6 +21,8 @@ pub const SCRATCH: &str = "SCRATCH";
 pub const RECORDS: &str = "RECORDS";
 /// ARRAY of what tasks need not be asked again; the programs' own.
 pub const SETTLED: &str = "SETTLED";
+/// ARRAY of what is known of directories; the programs' own.
+pub const DIRECTORIES: &str = "DIRECTORIES";
 /// RINGBUF of event records ([`crate::event`]).
 pub const EVENTS: &str = "EVENTS";
 /// PERCPU_ARRAY of u64, indexed by [`crate::state::Counter`].
@@ -42,6 +44,7 @@ pub const ALL: &[&str] = &[
     SCRATCH,
     RECORDS,
     SETTLED,
+    DIRECTORIES,
     EVENTS,
     COUNTERS,
     RATE,
@@ -53,6 +56,8 @@ pub const SLOTS_PER_CPU: u32 = 8;
 pub const RECORDS_PER_CPU: u32 = 2;
 /// Entries of [`SETTLED`]; a power of two. Tasks that share one cost each other time.
 pub const SETTLED_ENTRIES: u32 = 4096;
+/// Entries of [`DIRECTORIES`]; a power of two.
+pub const DIRECTORY_ENTRIES: u32 = 4096;
 /// Entries of [`RATE`]; a power of two.
 pub const RATE_ENTRIES: u32 = 4096;
 /// Default bytes of [`EVENTS`].

@@ -63,15 +63,38 @@ pub(crate) struct Hit {
 /// on.
 #[inline(always)]
 pub(crate) fn path_edge<M: Memory>(memory: &M, work: &Work) -> Result<Option<Hit>, Fault> {
-    let (from, hash, first) = (work.state, work.hash, work.candidate);
+    let place = Place {
+        edges: work.edges,
+        mask: work.edge_mask,
+        from: work.state,
+        hash: work.hash,
+    };
+    hit(memory, &place, work.candidate)
+}
+
+/// Where an edge is to be found.
+pub(crate) struct Place {
+    /// Offset of the edge table.
+    pub(crate) edges: u32,
+    /// Its bucket mask.
+    pub(crate) mask: u32,
+    /// The state that the edge leaves.
+    pub(crate) from: u32,
+    /// The component's hash, as an edge of that state.
+    pub(crate) hash: u64,
+}
+
+/// The next entry whose `from` and tag agree, from number `first` on.
+#[inline(always)]
+pub(crate) fn hit<M: Memory>(memory: &M, place: &Place, first: u32) -> Result<Option<Hit>, Fault> {
     let mut bucket = 0;
     while bucket < 2 {
-        let (page, base) = bucket_of(memory, work.edges, work.edge_mask, hash, bucket)?;
+        let (page, base) = bucket_of(memory, place.edges, place.mask, place.hash, bucket)?;
         let mut entry = 0;
         while entry < BUCKET_ENTRIES {
             let number = bucket * BUCKET_ENTRIES + entry;
             let at = base + entry * EDGE_SIZE;
-            if is_hit(page, at, from, hash) && number >= first {
+            if is_hit(page, at, place.from, place.hash) && number >= first {
                 return Ok(Some(Hit {
                     next: number + 1,
                     to: page_u32(page, at + 8),

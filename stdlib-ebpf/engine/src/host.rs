@@ -8,7 +8,7 @@ use lsmpc_abi::{
     image::{Bits, PAGE_SIZE},
 };
 
-use crate::{Fault, Memory, Source, Work, machine::Machine};
+use crate::{Fault, Memory, NAME_WORDS, Name, Source, Work, child_class, machine::Machine};
 
 /// An image in a slice. Bytes beyond the last whole page are not part of it.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +74,25 @@ impl Event {
         self.values.get(&field).unwrap_or(&Value::Unknown)
     }
 
+    /// After an evaluation: the class of the path by the first classifier that it has
+    /// gone through, and the same from its directory's state, if the programs would use
+    /// that.
+    ///
+    /// # Errors
+    /// A [`Fault`], if the image is invalid.
+    pub fn by_directory<M: Memory>(&self, memory: &M) -> Result<Option<[u32; 2]>, Fault> {
+        let classifier = self.work.directory_of;
+        let Value::Text(path) = self.value(FieldId::Path) else {
+            return Ok(None);
+        };
+        let Some(name) = last_name(path).filter(|_| classifier != 0) else {
+            return Ok(None);
+        };
+        let whole = classify(memory, classifier, path)?;
+        let class = child_class(memory, self.work.directory, &name)?;
+        Ok(class.map(|class| [whole, class]))
+    }
+
     fn numbered(&self, field: u8) -> &Value {
         FieldId::from_number(field).map_or(&Value::Unknown, |field| self.value(field))
     }
@@ -121,6 +140,22 @@ fn fill(work: &mut Work, bytes: &[u8]) {
         Some(start) => work.set_text(start as u32, TEXT_END as u32),
         None => work.set_presence(Presence::Unknown),
     }
+}
+
+/// The last component of a path, if it is short.
+fn last_name(path: &[u8]) -> Option<Name> {
+    let name = path.rsplit(|byte| *byte == b'/').next()?;
+    let mut words = [0; NAME_WORDS];
+    if name.is_empty() || name.len() > 8 * NAME_WORDS {
+        return None;
+    }
+    for (word, bytes) in words.iter_mut().zip(name.chunks(8)) {
+        let mut padded = [0; 8];
+        padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        *word = u64::from_le_bytes(padded);
+    }
+    let length = u32::try_from(name.len()).ok()?;
+    Some(Name { words, length })
 }
 
 /// Where a text ends in the buffer.

@@ -35,6 +35,7 @@ extern crate std;
 
 mod automaton;
 pub mod bits;
+mod child;
 mod decide;
 mod edges;
 #[cfg(feature = "host")]
@@ -52,6 +53,7 @@ pub mod sticky;
 mod text;
 mod work;
 
+pub use child::{NAME_WORDS, Name, PathNode, child_class, path_node};
 pub use decide::{
     Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
 };

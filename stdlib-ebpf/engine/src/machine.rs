@@ -9,6 +9,7 @@
 
 use lsmpc_abi::{
     Presence,
+    field::FieldId,
     image::{
         Bits, CLASSIFIER_NAME, CLASSIFIER_PATH, CLASSIFIER_U64, CLASSIFIER_U128, H_EDGE_MASK,
         H_EDGES, H_EXE_CLASSIFIER, H_SEED, MAX_BOUNDARIES, MAX_STEPS, NODE_BITS, REF_TERMINAL,
@@ -42,6 +43,8 @@ pub(crate) const BYTES: u32 = 5;
 /// Read bytes of a whole text.
 pub(crate) const NAME_BYTES: u32 = 6;
 
+const PATH: u8 = FieldId::Path as u8;
+
 pub(crate) struct Machine<'m, M, S> {
     memory: &'m M,
     source: &'m mut S,
@@ -66,6 +69,7 @@ impl<'m, M: Memory, S: Source> Machine<'m, M, S> {
         work.nodes = 0;
         work.fault = 0;
         work.keep = 0;
+        work.directory_of = 0;
         Ok(())
     }
 
@@ -136,6 +140,8 @@ impl<'m, M: Memory, S: Source> Machine<'m, M, S> {
             CLASSIFIER_PATH => {
                 self.source.text(field);
                 let work = self.source.work();
+                let is_wanted = field == PATH && work.directory_of == 0;
+                work.noting = if is_wanted { classifier } else { 0 };
                 work.state = first;
                 work.position = work.start;
                 work.mode = COMPONENT;

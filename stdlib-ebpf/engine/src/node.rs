@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A node's first 12 bytes.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Node {
     pub(crate) kind: u8,
     pub(crate) field: u8,

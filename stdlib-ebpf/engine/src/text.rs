@@ -27,12 +27,18 @@ pub(crate) fn step<M: Memory>(memory: &M, work: &mut Work) -> Result<bool, Fault
         let base = bound::<0xff0>(u64::from(state)) as u32;
         let flags = page_u32(page, base + 12);
         if flags & STATE_SINK != 0 || work.position > work.end {
+            if work.position <= work.end {
+                note(work);
+            }
             finish(work, page_u32(page, base));
             return Ok(true);
         }
         work.default = page_u32(page, base + 4);
         work.automaton = page_u32(page, base + 8);
         component(work);
+        if work.position.wrapping_add(work.length) >= work.end {
+            note(work);
+        }
         work.candidate = if flags & STATE_LITERALS != 0
             && work.length <= NAME_MAX_BYTES as u32
             && work.edges != 0
@@ -66,6 +72,16 @@ pub(crate) fn step<M: Memory>(memory: &M, work: &mut Work) -> Result<bool, Fault
         work.mode = COMPONENT;
     }
     Ok(true)
+}
+
+/// Notes the state that every path of the directory comes to, if that is wanted.
+#[inline(always)]
+fn note(work: &mut Work) {
+    if work.noting != 0 {
+        work.directory_of = work.noting;
+        work.directory = work.state;
+        work.noting = 0;
+    }
 }
 
 /// Finds the component at `work.position`: its length, its hash, its words.

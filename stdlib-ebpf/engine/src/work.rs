@@ -59,6 +59,14 @@ pub struct Work {
     /// Whether the class is one to be kept by the source.
     pub(crate) keep: u32,
 
+    /// The path classifier whose last but one state is to be noted, or 0.
+    pub(crate) noting: u32,
+    /// The first path classifier that the path has gone through, or 0.
+    pub directory_of: u32,
+    /// Its state before the path's last component: what [`crate::child_class`] goes on
+    /// from for another name in the same directory.
+    pub directory: u32,
+
     /// First byte of the component at hand; beyond `end`: none is left.
     pub(crate) position: u32,
     /// The component's length.
@@ -121,6 +129,9 @@ impl Work {
             field: 0,
             class: 0,
             keep: 0,
+            noting: 0,
+            directory_of: 0,
+            directory: 0,
             position: 0,
             length: 0,
             state: 0,

@@ -85,6 +85,39 @@ fn path_classes() {
 }
 
 #[test]
+fn names_in_a_known_directory() {
+    let mut image = Builder::new();
+    let classifier = paths(&mut image);
+    let node = image.hashed(FieldId::Path, classifier, terminal(0), &[]);
+    image.root(HookId::FileOpen, node);
+    let bytes = image.finish();
+    for (path, class) in [
+        ("/etc/shadow", Some(2)),
+        ("/etc/shadow2", Some(5)),
+        (&format!("/etc/{}", "x".repeat(32)), Some(5)),
+        (&format!("/etc/{}", "x".repeat(33)), None),
+        ("/tmp/a", Some(3)),
+        ("/tmp/a/b/c", Some(3)),
+        ("/tmp", Some(5)),
+        ("/etc", Some(5)),
+        ("/home/x/.ssh", Some(5)),
+        // By an automaton: the whole path is asked.
+        ("/home/x/.ssh/id_rsa", None),
+        ("/home/x/.ssh/id_rsa/x", Some(5)),
+        ("/", None),
+        ("", None),
+    ] {
+        let mut event = Event::new().with(FieldId::Path, text(path));
+        decide(&Slice(&bytes), HookId::FileOpen as u16, &mut event).unwrap();
+        let found = event.by_directory(&Slice(&bytes)).unwrap();
+        assert_eq!(found, class.map(|class| [class; 2]), "{path}");
+    }
+    let mut event = Event::new().with(FieldId::Path, Value::Unknown);
+    decide(&Slice(&bytes), HookId::FileOpen as u16, &mut event).unwrap();
+    assert_eq!(event.by_directory(&Slice(&bytes)), Ok(None));
+}
+
+#[test]
 fn component_lengths() {
     // One literal edge for each length, from one state: hashing and comparing
     // work for any number of words.

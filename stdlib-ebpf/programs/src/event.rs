@@ -17,6 +17,7 @@ use lsmpc_engine::{
 };
 
 use crate::{
+    directory::{self, lsmpc_remember},
     exe::{self, Which},
     globals,
     image::Image,
@@ -326,12 +327,28 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     if start == REF_TERMINAL | OUTCOME_ALLOW || settled::is_allowed(hook as u32, epoch) {
         return 0;
     }
+    let start = by_subject(image, hook as u32, epoch, start, target);
+    if start == u64::MAX {
+        return fault();
+    }
+    let start = start as u32;
+    if start == REF_TERMINAL | OUTCOME_ALLOW {
+        return 0;
+    }
+    let is_open = matches!(hook, HookId::FileOpen);
+    let mut is_known = false;
+    if is_open {
+        match directory::ask(image, ctx.arg(0), epoch, start) {
+            directory::ALLOWS => return 0,
+            answer => is_known = answer == directory::KNOWN,
+        }
+    }
     let mut admitted = Admitted {
         slot: core::ptr::null_mut(),
         epoch,
         start,
     };
-    let ret = admit(image, hook as u32, target, &mut admitted);
+    let ret = admit(image, hook as u32, &mut admitted);
     let slot = admitted.slot;
     if slot.is_null() {
         return ret;
@@ -341,7 +358,10 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         read::arguments::<ARGUMENTS>(ctx, (&raw mut (*slot).arguments).cast());
         arrange(&mut (*slot).arguments);
     }
-    let ret = evaluate::<K>(image, slot, admitted.start, target);
+    let ret = evaluate::<K>(image, slot, start, target);
+    if is_open && ret == 0 && !is_known {
+        lsmpc_remember(slot);
+    }
     // SAFETY: claimed.
     // VERIFIER: here and not where it is decided: no more than eight calls may be
     // nested.
@@ -355,6 +375,32 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     ret
 }
 
+/// Goes on from the ref `start` as far as the subject alone leads; `u64::MAX` if the
+/// image is invalid.
+// VERIFIER: one copy for all hooks, as the object's size goes.
+#[inline(never)]
+fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) -> u64 {
+    let mut by_target = false;
+    let end = gate(
+        image,
+        start,
+        |field| {
+            by_target |= field == TARGET_EXE;
+            cached_class(field, epoch, target)
+        },
+        || sticky::bits(epoch),
+    );
+    match end {
+        Ok(end) => {
+            if end == REF_TERMINAL | OUTCOME_ALLOW && !by_target {
+                settled::allow(hook, epoch);
+            }
+            u64::from(end)
+        }
+        Err(_) => u64::MAX,
+    }
+}
+
 /// An event that has to be looked at.
 struct Admitted {
     /// Claimed for it; null: the event is decided.
@@ -365,49 +411,21 @@ struct Admitted {
     start: u32,
 }
 
-/// Finds out what needs no object, and claims a slot for the rest. The verdict,
-/// where that is all.
+/// Claims a slot. The verdict, where none is free.
 // VERIFIER: one copy for all hooks, as the object's size goes.
 #[inline(never)]
-fn admit(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> i32 {
-    match admitted(image, hook, target, into) {
-        Ok(ret) => ret,
-        Err(_) => fault(),
-    }
-}
-
-#[inline(always)]
-fn admitted(image: &Image, hook: u32, target: Task, into: &mut Admitted) -> Result<i32, Fault> {
-    let (epoch, start) = (into.epoch, into.start);
-    // What the subject alone decides needs no buffer.
-    let mut by_target = false;
-    let start = gate(
-        image,
-        start,
-        |field| {
-            by_target |= field == TARGET_EXE;
-            cached_class(field, epoch, target)
-        },
-        || sticky::bits(epoch),
-    )?;
-    if start == REF_TERMINAL | OUTCOME_ALLOW {
-        if !by_target {
-            settled::allow(hook, epoch);
-        }
-        return Ok(0);
-    }
+fn admit(image: &Image, hook: u32, admitted: &mut Admitted) -> i32 {
     let Some(slot) = claim_slot() else {
-        return without_slot(image, start);
+        return without_slot(image, admitted.start).unwrap_or_else(|_| fault());
     };
     // SAFETY: claimed.
     unsafe {
         (*slot).hook = hook;
-        (*slot).epoch = epoch;
+        (*slot).epoch = admitted.epoch;
         (*slot).flags = 0;
     }
-    into.start = start;
-    into.slot = slot;
-    Ok(0)
+    admitted.slot = slot;
+    0
 }
 
 /// Decides an event from the ref `start` on.

@@ -9,6 +9,7 @@
 
 mod atomic;
 mod cgroup;
+mod directory;
 mod event;
 mod exe;
 mod file;

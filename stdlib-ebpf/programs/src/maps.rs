@@ -12,7 +12,8 @@ use lsmpc_abi::{
     event::{EventHeader, EventStrings, EventText, EventValue, STRINGS_PART},
     image::{Masks, PAGE_SIZE},
     maps::{
-        EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SETTLED_ENTRIES, SLOTS_PER_CPU,
+        DIRECTORY_ENTRIES, EVENT_BYTES, RATE_ENTRIES, RECORDS_PER_CPU, RateWindow, SETTLED_ENTRIES,
+        SLOTS_PER_CPU,
     },
     state::{Counter, ExePath, LongPart, Seeds, TaskState},
 };
@@ -21,7 +22,7 @@ use lsmpc_engine::{
     repeat::{Step, repeat},
 };
 
-use crate::{atomic, cgroup::Climb, globals, path::Walk, settled::Settled};
+use crate::{atomic, cgroup::Climb, directory::Directory, globals, path::Walk, settled::Settled};
 
 /// A page of an image.
 pub(crate) type Page = [u8; PAGE_SIZE];
@@ -62,6 +63,9 @@ static RECORDS: Array<Record, { RECORDS_PER_CPU as usize }> = Array::new();
 
 #[btf_map]
 pub(crate) static SETTLED: Array<Settled, { SETTLED_ENTRIES as usize }> = Array::new();
+
+#[btf_map]
+pub(crate) static DIRECTORIES: Array<Directory, { DIRECTORY_ENTRIES as usize }> = Array::new();
 
 #[btf_map]
 pub(crate) static EVENTS: RingBuf<(), { EVENT_BYTES as usize }> = RingBuf::new();

@@ -14,7 +14,7 @@ use lsmpc_engine::{
 
 use crate::{
     globals::{
-        self, OFF_DENTRY_INODE, OFF_DENTRY_LEN, OFF_DENTRY_NAME, OFF_DENTRY_PARENT, OFF_DENTRY_SB,
+        self, OFF_DENTRY_FLAGS, OFF_DENTRY_INODE, OFF_DENTRY_LEN, OFF_DENTRY_NAME, OFF_DENTRY_PARENT, OFF_DENTRY_SB,
         OFF_DENTRY_SEQ, OFF_FS_TYPE_NAME, OFF_INODE_INO, OFF_MNT_NS_INUM, OFF_MOUNT_MNT,
         OFF_MOUNT_MOUNTPOINT, OFF_MOUNT_NS, OFF_MOUNT_PARENT, OFF_SB_FLAGS, OFF_SB_MAGIC,
         OFF_SB_TYPE, OFF_VFSMOUNT_FLAGS, OFF_VFSMOUNT_ROOT,
@@ -29,7 +29,7 @@ const STEPS: u32 = 2048 + 64;
 /// How often a path that changed under the walk is walked again.
 const TRIES: u32 = 32;
 /// The text ends here; it is written from its end to its start.
-const END: u32 = 4096;
+pub(crate) const END: u32 = 4096;
 
 /// Bytes read of each dentry at once: up to and with a name that is kept inside.
 const PREFIX: usize = 96;
@@ -75,11 +75,15 @@ pub(crate) struct Walk {
     /// For who checks a text.
     pub(crate) scratch: [u32; 2],
     /// Where the text begins so far.
-    position: u32,
+    pub(crate) position: u32,
     status: u32,
-    /// Whether a mount has been left, and `mount_lock` before.
+    /// Whether a mount has been left.
     crossed: u32,
-    mounts: u32,
+    /// `rename_lock` and `mount_lock` before the walk.
+    pub(crate) renames: u32,
+    pub(crate) mounts: u32,
+    /// All flags that the dentries on the way have.
+    pub(crate) flags: u32,
 }
 
 /// Puts the path of `dentry`, seen through the mount `mnt`, into the slot's text
@@ -120,7 +124,7 @@ extern "C" fn lsmpc_walk(slot: *mut Slot) -> u64 {
 /// The state of a lock of the kernel that counts its changes; odd: changing. Of a
 /// lock whose address is not known always 0.
 #[inline(always)]
-fn sequence(address: u64) -> u32 {
+pub(crate) fn sequence(address: u64) -> u32 {
     if address == 0 {
         0
     } else {
@@ -147,6 +151,9 @@ impl Step for Try {
         walk.root = pointer(walk.mnt + OFF_VFSMOUNT_ROOT.get());
         walk.position = END;
         walk.crossed = 0;
+        walk.flags = 0;
+        walk.renames = renames;
+        walk.mounts = sequence(globals::mount_lock());
         walk.status = RUNNING;
         if walk.root == 0 {
             walk.status = UNKNOWN;
@@ -199,7 +206,8 @@ impl Step for Ascend {
         if !unsafe { copy::<0xff>(prefix, dentry, PREFIX as u32) } {
             return false;
         }
-        let (Some(sequence), Some(parent), Some(length), Some(name)) = (
+        let (Some(flags), Some(sequence), Some(parent), Some(length), Some(name)) = (
+            field::<u32>(prefix, OFF_DENTRY_FLAGS.get()),
             field::<u32>(prefix, OFF_DENTRY_SEQ.get()),
             field::<u64>(prefix, OFF_DENTRY_PARENT.get()),
             field::<u32>(prefix, OFF_DENTRY_LEN.get()),
@@ -215,6 +223,7 @@ impl Step for Ascend {
             }
             return false;
         }
+        walk.flags |= flags;
         let position = walk.position;
         if length > 255 || length == 0 || position < length + 2 || position > END {
             return false;
@@ -272,15 +281,7 @@ fn cross(slot: &mut Slot) -> bool {
         walk.status = DONE;
         return false;
     }
-    let mut parent = parent;
-    if walk.crossed == 0 {
-        walk.crossed = 1;
-        walk.mounts = sequence(globals::mount_lock());
-        parent = pointer(mount + OFF_MOUNT_PARENT.get());
-        if parent == 0 {
-            return false;
-        }
-    }
+    walk.crossed = 1;
     walk.dentry = pointer(mount + OFF_MOUNT_MOUNTPOINT.get());
     walk.mnt = parent + OFF_MOUNT_MNT.get();
     walk.root = pointer(walk.mnt + OFF_VFSMOUNT_ROOT.get());

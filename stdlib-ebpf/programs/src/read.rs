@@ -140,3 +140,19 @@ pub(crate) fn arguments<const N: usize>(ctx: &LsmContext, into: *mut u64) {
         bpf_probe_read_kernel(into.cast(), N as u32 * 8, ctx.as_ptr().cast_const());
     }
 }
+
+/// The low half of an address, as a number.
+// VERIFIER: a pointer must not be shifted; a copy of its half is a number.
+#[inline(always)]
+pub(crate) fn low_half(address: u64) -> u32 {
+    let half: u32;
+    // SAFETY: arithmetic on registers.
+    unsafe {
+        core::arch::asm!(
+            "{0} = {1}",
+            out(wreg) half, in(wreg) address as u32,
+            options(pure, nomem, nostack),
+        );
+    }
+    half
+}

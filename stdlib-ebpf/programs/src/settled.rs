@@ -10,6 +10,7 @@ use lsmpc_abi::{hook::HOOK_SLOTS, maps::SETTLED_ENTRIES};
 use crate::{
     atomic,
     maps::SETTLED,
+    read::low_half,
     subject::{Task, current},
 };
 
@@ -35,22 +36,6 @@ pub(crate) struct Settled {
 fn entry(task: u64) -> Option<*mut Settled> {
     const { assert!(SETTLED_ENTRIES.is_power_of_two()) };
     SETTLED.get_ptr_mut(low_half(task) >> 6 & (SETTLED_ENTRIES - 1))
-}
-
-/// The low half of an address, as a number.
-// VERIFIER: a pointer must not be shifted; a copy of its half is a number.
-#[inline(always)]
-fn low_half(address: u64) -> u32 {
-    let half: u32;
-    // SAFETY: arithmetic on registers.
-    unsafe {
-        core::arch::asm!(
-            "{0} = {1}",
-            out(wreg) half, in(wreg) address as u32,
-            options(pure, nomem, nostack),
-        );
-    }
-    half
 }
 
 /// Whether the acting task may do what `hook` asks about, whatever the object.

@@ -190,6 +190,7 @@ impl HookNames {
         let btf = Btf::from_sys_fs().context("the kernel's BTF")?;
         let trackers = [
             "file_ioctl_compat",
+            "inode_free_security",
             "task_alloc",
             "task_free",
             "bprm_committed_creds",

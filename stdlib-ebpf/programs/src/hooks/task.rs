@@ -1,9 +1,11 @@
-//! The trackers: they keep track of which program each task runs.
+//! The trackers: they keep track of which program each task runs, and of directories
+//! that are gone.
 
 use aya_ebpf::{macros::lsm, programs::LsmContext};
 use lsmpc_engine::sticky::ALL_UNKNOWN;
 
 use crate::{
+    directory,
     exe::{fill, is_filled},
     globals::OFF_BPRM_FILE,
     lifecycle::{self, forked},
@@ -12,6 +14,13 @@ use crate::{
     sticky::Subject,
     subject::{current, storage},
 };
+
+/// An inode's memory is about to be given back.
+#[lsm(hook = "inode_free_security")]
+fn inode_free_security(ctx: LsmContext) -> i32 {
+    directory::forget(ctx.arg::<*const u8>(0) as u64);
+    0
+}
 
 /// A task is being forked: it starts with its parent's state.
 #[lsm(hook = "task_alloc")]

@@ -4,6 +4,7 @@ mod bench;
 mod bypass;
 mod catalogue;
 mod demo;
+mod directories;
 mod enforce;
 mod events;
 mod exec;
@@ -44,6 +45,7 @@ pub(crate) const ALL: &[Suite] = &[
     bypass::SUITE,
     kill9::SUITE,
     locks::SUITE,
+    directories::SUITE,
     preflight::SUITE,
     events::SUITE,
     flow::SUITE,
