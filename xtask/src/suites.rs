@@ -129,7 +129,11 @@ pub(crate) const ROWS: &[Row] = &[
     Row::new("stacking"),
     Row::new("catalogue"),
     Row::new("locks"),
-    Row::new("directories"),
+    Row {
+        smp: 2,
+        append: "preempt=full",
+        ..Row::new("directories")
+    },
     Row::new("preflight"),
     Row::new("flow"),
     Row {

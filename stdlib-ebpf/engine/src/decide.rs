@@ -131,9 +131,17 @@ pub fn decide_from<M: Memory, S: Source>(
     Ok(work.reference & !REF_TERMINAL)
 }
 
-/// Follows nodes as long as what they ask for is at hand: two at most by the
-/// subject's classes that `cached` knows, then two by what sticks to it. The ref
-/// where that ends.
+/// Where [`gate`] ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gated {
+    /// The ref.
+    pub reference: u32,
+    /// Whether it is a node that asks for the path.
+    pub wants_path: bool,
+}
+
+/// Follows nodes as long as what they ask for is at hand, four at most: the subject's
+/// classes that `cached` knows, and what sticks to it.
 ///
 /// # Errors
 /// A [`Fault`], if the image is invalid.
@@ -143,41 +151,41 @@ pub fn gate<M: Memory>(
     start: u32,
     mut cached: impl FnMut(u8) -> Option<u32>,
     mut sticky: impl FnMut() -> Option<Bits>,
-) -> Result<u32, Fault> {
+) -> Result<Gated, Fault> {
     let mut reference = start;
+    let mut wants_path = false;
     let mut node = 0;
-    while node < 2 {
+    while node < 4 {
         if is_terminal(reference) {
             break;
         }
         let at = Node::read(memory, reference)?;
-        if at.kind == NODE_BITS || at.classifier != 0 {
-            break;
+        if at.kind == NODE_BITS {
+            if at.field != FieldId::Sticky as u8 {
+                break;
+            }
+            let Some(bits) = sticky() else {
+                break;
+            };
+            let (mask, want) = node::bits_test(memory, reference)?;
+            let answer = node::answer(Presence::Known as u32, bits, mask, want);
+            reference = node::bits_ref(memory, reference, answer)?;
+        } else {
+            if at.classifier != 0 {
+                wants_path = at.field == FieldId::Path as u8;
+                break;
+            }
+            let Some(class) = cached(at.field) else {
+                break;
+            };
+            reference = node::follow(memory, reference, at.kind, at.argument, class)?;
         }
-        let Some(class) = cached(at.field) else {
-            break;
-        };
-        reference = node::follow(memory, reference, at.kind, at.argument, class)?;
         node += 1;
     }
-    let mut node = 0;
-    while node < 2 {
-        if is_terminal(reference) {
-            break;
-        }
-        let at = Node::read(memory, reference)?;
-        if at.kind != NODE_BITS || at.field != FieldId::Sticky as u8 {
-            break;
-        }
-        let Some(bits) = sticky() else {
-            break;
-        };
-        let (mask, want) = node::bits_test(memory, reference)?;
-        let answer = node::answer(Presence::Known as u32, bits, mask, want);
-        reference = node::bits_ref(memory, reference, answer)?;
-        node += 1;
-    }
-    Ok(reference)
+    Ok(Gated {
+        reference,
+        wants_path,
+    })
 }
 
 /// The number of the outcome if every value not looked at yet is unknown.

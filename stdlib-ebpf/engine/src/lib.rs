@@ -55,7 +55,7 @@ mod work;
 
 pub use child::{NAME_WORDS, Name, PathNode, child_class, path_node};
 pub use decide::{
-    Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
+    Gated, Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
 };
 pub use memory::{Memory, u32_at, u64_at};
 pub use work::{TEXT_BYTES, Work};

@@ -327,17 +327,17 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     if start == REF_TERMINAL | OUTCOME_ALLOW || settled::is_allowed(hook as u32, epoch) {
         return 0;
     }
-    let start = by_subject(image, hook as u32, epoch, start, target);
-    if start == u64::MAX {
+    let gated = by_subject(image, hook as u32, epoch, start, target);
+    if gated == u64::MAX {
         return fault();
     }
-    let start = start as u32;
+    let start = gated as u32;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
         return 0;
     }
     let is_open = matches!(hook, HookId::FileOpen);
     let mut is_known = false;
-    if is_open {
+    if is_open && gated >> 32 != 0 {
         match directory::ask(image, ctx.arg(0), epoch, start) {
             directory::ALLOWS => return 0,
             answer => is_known = answer == directory::KNOWN,
@@ -375,8 +375,8 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     ret
 }
 
-/// Goes on from the ref `start` as far as the subject alone leads; `u64::MAX` if the
-/// image is invalid.
+/// Goes on from the ref `start` as far as the subject alone leads; the high half is 1 if
+/// the path is asked for there. `u64::MAX` if the image is invalid.
 // VERIFIER: one copy for all hooks, as the object's size goes.
 #[inline(never)]
 fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) -> u64 {
@@ -392,10 +392,10 @@ fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) ->
     );
     match end {
         Ok(end) => {
-            if end == REF_TERMINAL | OUTCOME_ALLOW && !by_target {
+            if end.reference == REF_TERMINAL | OUTCOME_ALLOW && !by_target {
                 settled::allow(hook, epoch);
             }
-            u64::from(end)
+            u64::from(end.wants_path) << 32 | u64::from(end.reference)
         }
         Err(_) => u64::MAX,
     }

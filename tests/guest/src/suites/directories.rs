@@ -7,6 +7,8 @@ use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::Pod;
@@ -47,6 +49,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_directory_is_made_anew", made_anew),
     ("a_file_has_two_names", linked),
     ("a_new_policy", new_policy),
+    ("a_directory_is_renamed_while_others_open", raced),
     ("names_of_all_lengths", lengths),
     ("wildcards", wildcards),
 ];
@@ -331,6 +334,33 @@ fn new_policy() -> Result<()> {
     }
     apply("audit file_open when path == \"/dirs/one/f\"\n")?;
     passes("/dirs/one/f")
+}
+
+/// Other tasks make entries at any moment of a rename.
+fn raced() -> Result<()> {
+    file("/dirs/one/f")?;
+    deny(&["/dirs/two/f"])?;
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    drop(File::open("/dirs/one/f"));
+                    drop(File::open("/dirs/two/f"));
+                }
+            });
+        }
+        let renamed = (|| {
+            for _ in 0..ROUNDS {
+                fs::rename("/dirs/one", "/dirs/two")?;
+                refused("/dirs/two/f")?;
+                fs::rename("/dirs/two", "/dirs/one")?;
+            }
+            Ok(())
+        })();
+        done.store(true, Ordering::Relaxed);
+        renamed
+    })
 }
 
 /// Names that lie inside their dentry, and those that do not.
