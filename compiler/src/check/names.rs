@@ -379,3 +379,21 @@ fn fields_of(hook: HookId) -> String {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn six_hooks_are_named_and_more_hinted_at() {
+        let mut counts = std::collections::BTreeSet::new();
+        for field in FieldId::ALL {
+            let hooks = catalogue::hooks().iter().filter(|hook| hook.has(*field));
+            let count = hooks.count();
+            let text = hooks_with(FieldRef::Field(*field));
+            assert_eq!(text.ends_with('…'), count > 6, "{}: {text}", field.name());
+            counts.insert(count);
+        }
+        assert!(counts.contains(&6), "no field is at the limit");
+    }
+}
