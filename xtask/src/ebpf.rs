@@ -22,7 +22,7 @@ pub(crate) const OBJECT_DIRECTORY: &str = "LSMPC_OBJECT_DIR";
 
 const TARGET: &str = "bpfel-unknown-none";
 const BINARY: &str = "lsmpc";
-const OBJECT: &str = "lsmpc.bpf.o";
+pub(crate) const OBJECT: &str = "lsmpc.bpf.o";
 const SUMS: &str = "SHA256SUMS";
 const TOOLCHAIN: &str = "toolchain.json";
 

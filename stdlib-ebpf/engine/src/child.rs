@@ -124,13 +124,11 @@ fn class_of<M: Memory>(memory: &M, state: u32) -> Result<Option<u32>, Fault> {
 fn hash(seed: u64, state: u32, name: &Name) -> u64 {
     let words = name.length.div_ceil(8) as usize;
     let mut hash = hash_start(seed, state, name.length);
-    let mut word = 0;
-    for value in name.words {
+    for (word, value) in name.words.into_iter().enumerate() {
         if word >= words {
             break;
         }
         hash = hash_word(hash, value);
-        word += 1;
     }
     hash_end(hash)
 }
@@ -143,16 +141,14 @@ fn key_equals<M: Memory>(memory: &M, record: u32, name: &Name) -> Result<bool, F
         return Ok(false);
     }
     let bytes = record.wrapping_add(2);
-    let words = name.length.div_ceil(8);
-    let mut word = 0;
-    for value in name.words {
+    let words = name.length.div_ceil(8) as usize;
+    for (word, value) in name.words.into_iter().enumerate() {
         if word >= words {
             break;
         }
-        if page_u64(page, bytes.wrapping_add(word * 8)) != value {
+        if page_u64(page, bytes.wrapping_add(word as u32 * 8)) != value {
             return Ok(false);
         }
-        word += 1;
     }
     Ok(true)
 }

@@ -57,6 +57,21 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
             }
         }
     }
+    if arguments.is_empty() {
+        let mut cost = None;
+        report.test("verifier::everything", || {
+            cost = Some(everything(&names)?);
+            Ok(())
+        });
+        if let Some((programs, milliseconds)) = cost {
+            report.json(&json!({
+                "suite": "verifier",
+                "kernel": machine::release(),
+                "programs": programs,
+                "apply_ms": milliseconds,
+            }))?;
+        }
+    }
     report.test("verifier::absent_hooks_are_newer_ones", || {
         for name in &absent {
             let hook = lsmpc_abi::hook::HookId::from_name(name).context("no such hook")?;
@@ -94,6 +109,27 @@ fn loads(names: &HookNames, hook: &str) -> Result<(Costs, u64)> {
         ensure!(cost.verified > 0 && cost.jited > 0, "{name}: {cost:?}");
     }
     Ok((costs, milliseconds))
+}
+
+/// Puts a policy about all hooks of this kernel in force, from nothing: how many
+/// programs that are, and how many milliseconds it takes.
+fn everything(names: &HookNames) -> Result<(usize, u64)> {
+    cli::remove()?;
+    bpf::await_no_links()?;
+    let hooks: Vec<&str> = catalogue::hooks()
+        .iter()
+        .map(|hook| hook.id.name())
+        .filter(|name| names.knows(name))
+        .collect();
+    let begin = Instant::now();
+    cli::apply(&format!(
+        "deny {} when exe == \"{NOBODY}\"\n",
+        hooks.join(", ")
+    ))?;
+    let milliseconds = begin.elapsed().as_millis() as u64;
+    let links = bpf::lsm_links()?;
+    ensure!(links.len() > hooks.len(), "{} are attached", links.len());
+    Ok((links.len(), milliseconds))
 }
 
 fn name_of(names: &HookNames, link: &LsmLink) -> Result<&'static str> {
