@@ -72,10 +72,7 @@ impl Fixture {
         for (n, name) in maps::ALL.iter().enumerate() {
             fixture.put(&format!("maps/{name}"), format!("map {}", n + 1).as_bytes());
         }
-        for (n, hook) in ["bprm_committed_creds", "task_alloc", "file_open"]
-            .iter()
-            .enumerate()
-        {
+        for (n, hook) in TRACKERS.iter().chain(&["file_open"]).enumerate() {
             fixture.attach(hook, n + 10);
         }
         fixture.in_force(&[HookId::FileOpen])
