@@ -103,8 +103,8 @@ fn page(values: &[Value], stacks: &BTreeMap<String, u32>) -> Result<String> {
     page.push_str(&table.markdown());
     page.push_str(
         "\n## Programs\n\nInstructions that the verifier goes through, and bytes of machine \
-         code. The stack is what the\nfunctions on the deepest chain of calls use, in bytes; the \
-         kernel, which allows 512, rounds up each\none's. At the end: how long `lsmpc apply` takes \
+         code. The stack is that of\nthe deepest chain of calls, in bytes as Linux 6.1 counts them; \
+         512 are allowed. At the end: how long `lsmpc apply` takes \
          for a policy about all hooks, on the one\nprocessor of the guest that wrote this.\n\n",
     );
     let programs: BTreeSet<&String> = kernels

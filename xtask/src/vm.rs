@@ -139,7 +139,7 @@ impl Spec {
             environment: Vec::new(),
             only: None,
             smp: 1,
-            memory_mib: 1024,
+            memory_mib: 2048,
             append: String::new(),
             lsm: DEFAULT_LSM.to_owned(),
             timeout: Duration::from_secs(120),

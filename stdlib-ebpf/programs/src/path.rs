@@ -206,8 +206,12 @@ impl Step for Ascend {
         if !unsafe { copy::<0xff>(prefix, dentry, PREFIX as u32) } {
             return false;
         }
-        let (Some(flags), Some(sequence), Some(parent), Some(length), Some(name)) = (
-            field::<u32>(prefix, OFF_DENTRY_FLAGS.get()),
+        let Some(flags) = field::<u32>(prefix, OFF_DENTRY_FLAGS.get()) else {
+            return false;
+        };
+        // VERIFIER: (6.1) the chain of calls has no more room on the stack to keep this.
+        walk.flags |= flags;
+        let (Some(sequence), Some(parent), Some(length), Some(name)) = (
             field::<u32>(prefix, OFF_DENTRY_SEQ.get()),
             field::<u64>(prefix, OFF_DENTRY_PARENT.get()),
             field::<u32>(prefix, OFF_DENTRY_LEN.get()),
@@ -223,7 +227,6 @@ impl Step for Ascend {
             }
             return false;
         }
-        walk.flags |= flags;
         let position = walk.position;
         if length > 255 || length == 0 || position < length + 2 || position > END {
             return false;
