@@ -24,7 +24,7 @@ use lsmpc_abi::image::{
     H_TABLES_END, HOOK_ENTRY_SIZE, MAGIC, NODE_BITS, OUTCOME_RECORD, PAGE_SIZE, REF_TERMINAL,
 };
 use lsmpc_runtime::events::EventItem;
-use lsmpc_runtime::{ApplyOptions, Code, Runtime, State, Step, digest};
+use lsmpc_runtime::{ApplyOptions, Code, Runtime, State, Step, TRACKERS, digest};
 
 use super::Suite;
 use crate::console::Report;
@@ -244,7 +244,7 @@ fn first_apply() {
         )
         .unwrap_or_else(|error| panic!("{} {error}\nhelp: {}", error.code(), error.help()));
     assert_eq!(applied.epoch, 1);
-    assert_eq!(applied.attached.len(), 3);
+    assert_eq!(applied.attached.len(), TRACKERS.len() + 1);
     assert!(
         applied.frozen && !applied.older_programs && applied.recovered.is_empty(),
         "{applied:?}"
@@ -430,7 +430,7 @@ fn replace() {
     options.replace = true;
     options.event_bytes = 64 * 1024;
     let applied = apply_with(&[HookId::FileOpen, HookId::PathUnlink], &options);
-    assert_eq!(applied.attached.len(), 4);
+    assert_eq!(applied.attached.len(), TRACKERS.len() + 2);
     assert_eq!(state(), State::Whole);
     assert_eq!(denied(), (true, true));
     let (now, now_maps) = (link_ids(), map_ids());
@@ -637,7 +637,7 @@ fn remove() {
     apply(&[HookId::FileOpen, HookId::PathUnlink]);
     let removed = runtime().remove(Duration::from_secs(10)).unwrap();
     assert!(removed.was_there && removed.was_in_force);
-    assert_eq!(removed.detached.len(), 4);
+    assert_eq!(removed.detached.len(), TRACKERS.len() + 2);
     assert_eq!((state(), denied()), (State::Absent, (false, false)));
     assert!(runtime().status().unwrap().others.is_empty());
     assert!(!Path::new(DIR).exists());
