@@ -105,7 +105,7 @@ fn page(values: &[Value], stacks: &BTreeMap<String, u32>) -> Result<String> {
         "\n## Programs\n\nInstructions that the verifier goes through, and bytes of machine \
          code. The stack is that of\nthe deepest chain of calls, in bytes as Linux 6.1 counts them; \
          512 are allowed. At the end: how long `lsmpc apply` takes \
-         for a policy about all hooks, on the one\nprocessor of the guest that wrote this.\n\n",
+         for a policy about all hooks, on the one\nemulated processor of the guest that wrote this, many times slower than a real one.\n\n",
     );
     let programs: BTreeSet<&String> = kernels
         .values()
