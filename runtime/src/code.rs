@@ -68,8 +68,11 @@ codes! {
          --kernel running` shows each such rule. Drop them, or `apply --best-effort`, \
          which lists what is not enforced.",
     4009 OffsetUnresolved "a kernel structure is not as expected"
-        "A member that the programs read is not in this kernel's BTF. The programs that need it are \
-         not loaded: a guessed offset would read something else and decide by it.",
+        "A member that the programs read is not in this kernel's BTF. A guessed offset would read \
+         something else and decide by it, so the fields that are read from it are unknown, and \
+         programs that cannot do without it are not loaded: rules that need either are refused, as \
+         those on a hook that the kernel lacks. If programs that every policy needs are among \
+         them, nothing can be applied.",
     4010 ImageAbi "the image is of another ABI version"
         "The image was compiled for another version of the programs. Compile the policy again with \
          the lsmpc that applies it.",

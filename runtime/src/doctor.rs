@@ -9,11 +9,12 @@ use std::path::Path;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
-use crate::btf::KernelBtf;
 use crate::code::Code;
+use crate::gaps::Gaps;
+use crate::object::ProgramObject;
 use crate::others::OtherProgram;
 use crate::preflight::{self, CheckState, Preflight};
-use crate::support::{Reason, Unsupported};
+use crate::support::{self, Reason};
 use crate::system::{KernelVersion, System, Trials};
 use crate::untold;
 
@@ -33,8 +34,8 @@ pub struct Diagnosis {
 /// What comes from outside of the files of a machine.
 pub(crate) struct Asked<'a> {
     pub(crate) trials: &'a dyn Trials,
-    /// What of all hooks cannot be enforced by this kernel and these programs.
-    pub(crate) unsupported: &'a dyn Fn(&KernelBtf) -> Vec<Unsupported>,
+    /// The programs, if they can be read.
+    pub(crate) object: Option<&'a ProgramObject>,
     pub(crate) others: io::Result<Vec<OtherProgram>>,
     /// Whether what is hidden is hidden from everybody.
     pub(crate) privileged: bool,
@@ -44,9 +45,16 @@ pub(crate) struct Asked<'a> {
 
 /// Makes every check. `dir` is the pin directory.
 pub(crate) fn diagnose(system: &System, dir: &Path, asked: Asked<'_>) -> Diagnosis {
-    let (mut checks, kernel) = preflight::with_types(system, dir, asked.trials);
+    let (mut checks, kernel) = preflight::with_types(system, dir, asked.trials, asked.object);
+    let gaps = match (&kernel, asked.object) {
+        (Some(kernel), Some(object)) => Gaps::find(kernel, object).unwrap_or_default(),
+        _ => Gaps::default(),
+    };
     let hooks = kernel.as_ref().map_or_else(Vec::new, |kernel| {
-        let unsupported = (asked.unsupported)(kernel);
+        let unsupported = support::unsupported(HookId::ALL, kernel, |name| match asked.object {
+            Some(object) => gaps.program(object, name),
+            None => Some(Reason::NoProgram),
+        });
         HookId::ALL
             .iter()
             .map(|hook| {
@@ -58,7 +66,7 @@ pub(crate) fn diagnose(system: &System, dir: &Path, asked: Asked<'_>) -> Diagnos
     hooks_otherwise(&mut checks, &hooks);
     architecture(&mut checks, system, asked.architecture);
     jit(&mut checks, system);
-    fields(&mut checks, system, asked.privileged);
+    fields(&mut checks, system, &gaps, asked.privileged);
     command_line(&mut checks, system);
     let others = other_programs(&mut checks, asked.others);
     Diagnosis {
@@ -148,9 +156,9 @@ fn jit(report: &mut Preflight, system: &System) {
 }
 
 /// Fields that this kernel does not tell.
-fn fields(report: &mut Preflight, system: &System, privileged: bool) {
+fn fields(report: &mut Preflight, system: &System, gaps: &Gaps, privileged: bool) {
     const NAME: &str = "fields";
-    let found = untold::untold(system, FieldId::ALL);
+    let found = untold::untold(system, gaps, FieldId::ALL);
     if found.is_empty() {
         return report.ok(NAME, "all can be read");
     }

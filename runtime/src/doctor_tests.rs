@@ -2,8 +2,7 @@ use std::fs;
 
 use super::*;
 use crate::preflight::Check;
-use crate::preflight::tests::{DIR, GOOD, machine, put};
-use crate::support::Missing;
+use crate::preflight::tests::{DIR, GOOD, kernel_types, machine, object, put};
 
 fn program(link: Option<u32>, hook: &str) -> OtherProgram {
     OtherProgram {
@@ -18,12 +17,7 @@ fn program(link: Option<u32>, hook: &str) -> OtherProgram {
 fn diagnosed(root: &Path, others: io::Result<Vec<OtherProgram>>, privileged: bool) -> Diagnosis {
     let asked = Asked {
         trials: &GOOD,
-        unsupported: &|_| {
-            vec![Unsupported {
-                what: Missing::Hook(HookId::Syslog),
-                reason: Reason::NotInKernel,
-            }]
-        },
+        object: Some(&object()),
         others,
         privileged,
         architecture: "x86_64",
@@ -61,13 +55,42 @@ fn a_good_machine_has_nothing_to_say() {
     );
     assert!(found.checks.passed());
     assert_eq!(found.hooks.len(), HookId::ALL.len());
-    let missing: Vec<_> = found
-        .hooks
-        .iter()
-        .filter(|(_, why)| why.is_some())
-        .collect();
-    assert_eq!(missing, [&(HookId::Syslog, Some(Reason::NotInKernel))]);
+    for (hook, why) in found.hooks {
+        let there = [HookId::FileOpen, HookId::BpfMap].contains(&hook);
+        assert_eq!(why, (!there).then_some(Reason::NotInKernel), "{hook:?}");
+    }
     assert_eq!(found.others, Some(Vec::new()));
+}
+
+#[test]
+fn what_a_missing_member_takes_away_is_named() {
+    let root = whole();
+    let lack = |member| {
+        put(
+            root.path(),
+            "/sys/kernel/btf/vmlinux",
+            &kernel_types(member),
+        )
+    };
+    lack("bpf_map.map_type");
+    let found = diagnosed(root.path(), Ok(Vec::new()), true);
+    let hooks = check(&found, "hooks as known");
+    assert_eq!(hooks.state, CheckState::Warning);
+    assert_eq!(
+        hooks.found,
+        "bpf_map: this kernel's `struct bpf_map` has no `map_type`"
+    );
+    lack("kernfs_node.__parent");
+    let found = diagnosed(root.path(), Ok(Vec::new()), true);
+    let fields = check(&found, "fields");
+    assert!(fields.found.contains("cgroup"), "{}", fields.found);
+    assert!(
+        fields
+            .reason
+            .contains("this kernel's `struct kernfs_node` has no `parent` or `__parent`"),
+        "{}",
+        fields.reason
+    );
 }
 
 #[test]

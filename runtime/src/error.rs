@@ -30,7 +30,7 @@ pub enum Error {
         /// What was wrong.
         reason: String,
     },
-    /// Members that every program needs are not in this kernel's BTF.
+    /// Members that every policy needs are not in this kernel's BTF.
     #[error("this kernel's structures are not as expected: {} not found", members.join(", "))]
     Offsets {
         /// As `struct.member`.

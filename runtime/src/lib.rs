@@ -27,6 +27,7 @@ mod control;
 mod doctor;
 mod error;
 pub mod events;
+mod gaps;
 mod image;
 mod lock;
 mod object;
@@ -49,6 +50,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use btf::KernelBtf;
+use gaps::Gaps;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
@@ -110,23 +112,22 @@ impl Runtime {
     /// Checks whether this machine can enforce a policy. Changes nothing.
     #[must_use]
     pub fn preflight(&self) -> Preflight {
-        preflight::full(&self.system, self.layout.dir(), &RunningKernel)
+        let object = object::ProgramObject::open(self.object.as_deref()).ok();
+        preflight::full(
+            &self.system,
+            self.layout.dir(),
+            &RunningKernel,
+            object.as_ref(),
+        )
     }
 
     /// The same, and all else that there is to know of this machine. Changes nothing.
     #[must_use]
     pub fn diagnose(&self) -> Diagnosis {
         let object = object::ProgramObject::open(self.object.as_deref()).ok();
-        let unsupported = |kernel: &KernelBtf| {
-            support::unsupported(HookId::ALL, kernel, |hook| {
-                object
-                    .as_ref()
-                    .is_some_and(|object| object.has_program(hook))
-            })
-        };
         let asked = doctor::Asked {
             trials: &RunningKernel,
-            unsupported: &unsupported,
+            object: object.as_ref(),
             others: self.others(),
             privileged: rustix::process::geteuid().is_root(),
             architecture: std::env::consts::ARCH,
@@ -151,7 +152,7 @@ impl Runtime {
     pub fn unsupported(&self, image: &[u8]) -> Result<Vec<Unsupported>> {
         let image = image::CheckedImage::new(image)?;
         let (kernel, object) = self.kernel_and_programs()?;
-        Ok(support::of_image(&image, &kernel, &object, &self.system))
+        support::of_image(&image, &kernel, &object, &self.system)
     }
 
     /// What this kernel and these programs cannot enforce of the whole language. Needs
@@ -163,14 +164,15 @@ impl Runtime {
     /// every program needs it.
     pub fn lacking(&self) -> Result<Lacking> {
         let (kernel, object) = self.kernel_and_programs()?;
+        let gaps = Gaps::find(&kernel, &object)?;
         let mut lacking = Lacking {
             unsupported: support::unsupported(HookId::ALL, &kernel, |hook| {
-                object.has_program(hook)
+                gaps.program(&object, hook)
             }),
             untold: Vec::new(),
         };
         let privileged = rustix::process::geteuid().is_root();
-        for one in untold::untold(&self.system, FieldId::ALL) {
+        for one in untold::untold(&self.system, &gaps, FieldId::ALL) {
             if one.certain || privileged {
                 lacking.unsupported.push(one.into());
             } else {
@@ -183,7 +185,7 @@ impl Runtime {
     fn kernel_and_programs(&self) -> Result<(KernelBtf, object::ProgramObject)> {
         let object = object::ProgramObject::open(self.object.as_deref())?;
         let kernel = swap::kernel_types(&self.system)?;
-        let members = offsets::unresolved(&kernel);
+        let members = Gaps::find(&kernel, &object)?.fatal();
         if !members.is_empty() {
             return Err(Error::Offsets { members });
         }

@@ -3,6 +3,8 @@
 //! Owns reading it, and the checks before the kernel sees it. Must not know how
 //! it is loaded.
 
+mod constants;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -97,6 +99,15 @@ impl ProgramObject {
             programs,
             shapes,
         })
+    }
+
+    /// The names of the constants that each program uses.
+    ///
+    /// # Errors
+    ///
+    /// When the programs' code is not as a linker writes it.
+    pub(crate) fn constants(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
+        constants::of_programs(&self.bytes).ok_or_else(|| damaged("its code cannot be followed"))
     }
 
     /// Whether there is a program for a hook.

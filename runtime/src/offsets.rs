@@ -1,9 +1,9 @@
 //! The programs' constants: offsets from the kernel's BTF, addresses from its
 //! symbol table.
 //!
-//! Owns their resolution. An offset that cannot be resolved is an error and never
-//! a default: a program that reads at a guessed place decides by what it finds
-//! there. Must not know what any of them is used for.
+//! Owns their resolution. An offset that cannot be resolved is left unset and never
+//! a guess: a program that reads at a guessed place decides by what it finds there.
+//! Must not know what any of them is used for: what cannot be had is `gaps`'s.
 
 use lsmpc_abi::catalogue;
 use lsmpc_abi::hook::{HOOK_SLOTS, HookId};
@@ -38,8 +38,8 @@ impl Constant {
     }
 }
 
-/// Byte offset of one entry of the ABI's table.
-fn resolve(btf: &KernelBtf, offset: &Offset) -> Option<u32> {
+/// Byte offset of one entry of the ABI's table; `None` if the kernel has no such member.
+pub(crate) fn resolve(btf: &KernelBtf, offset: &Offset) -> Option<u32> {
     let (last, before) = offset.path.split_last()?;
     let member = last.split('|').find_map(|name| {
         let names: Vec<&str> = before.iter().copied().chain([name]).collect();
@@ -49,30 +49,12 @@ fn resolve(btf: &KernelBtf, offset: &Offset) -> Option<u32> {
     (member.bit_size == 0 && member.bit_offset % 8 == 0).then_some(member.bit_offset / 8)
 }
 
-fn all(btf: &KernelBtf, table: &[Offset]) -> Result<Vec<Constant>> {
-    let mut missing = Vec::new();
-    let mut constants = Vec::new();
-    for offset in table {
-        match resolve(btf, offset) {
-            Some(value) => constants.push(Constant::word(offset.global, value)),
-            None => missing.push(format!("{}.{}", offset.structure, offset.path.join("."))),
-        }
-    }
-    if missing.is_empty() {
-        Ok(constants)
-    } else {
-        Err(Error::Offsets { members: missing })
-    }
-}
-
 /// Every constant that depends on the kernel at hand.
-pub(crate) fn constants(
-    btf: &KernelBtf,
-    system: &System,
-    cpus: u32,
-    rate: u32,
-) -> Result<Vec<Constant>> {
-    let mut constants = all(btf, OFFSETS)?;
+pub(crate) fn constants(btf: &KernelBtf, system: &System, cpus: u32, rate: u32) -> Vec<Constant> {
+    let mut constants: Vec<Constant> = OFFSETS
+        .iter()
+        .filter_map(|offset| Some(Constant::word(offset.global, resolve(btf, offset)?)))
+        .collect();
     let symbols = kernel::SYMBOLS.map(|symbol| symbol.name);
     let addresses = untold::symbols(system, symbols).map(|symbol| match symbol {
         Symbol::At(address) => address,
@@ -92,7 +74,7 @@ pub(crate) fn constants(
     constants.push(Constant::word(kernel::GLOBAL_RATE, rate));
     let known = kernel::SYMBOLS.iter().zip(addresses);
     constants.extend(known.map(|(symbol, at)| Constant::address(symbol.global, at)));
-    Ok(constants)
+    constants
 }
 
 /// How many arguments each hook has, by its number.
@@ -125,14 +107,6 @@ fn numbers(btf: &KernelBtf, table: &Renumbered) -> Vec<u8> {
     numbers
 }
 
-/// Members of the ABI's table that this kernel does not have.
-pub(crate) fn unresolved(btf: &KernelBtf) -> Vec<String> {
-    match all(btf, OFFSETS) {
-        Err(Error::Offsets { members }) => members,
-        _ => Vec::new(),
-    }
-}
-
 /// How many CPUs the machine can have, from `/sys/devices/system/cpu/possible`.
 pub(crate) fn possible_cpus(system: &System) -> Result<u32> {
     const PATH: &str = "/sys/devices/system/cpu/possible";
@@ -160,22 +134,23 @@ mod tests {
     use crate::btf::tests::Blob;
 
     #[test]
-    fn a_missing_member_is_an_error_that_names_it() {
+    fn a_member_is_found_by_any_of_its_names() {
         let mut blob = Blob::default();
         let int = blob.int("int", 4);
         blob.structure("file", 8, &[("f_mode", int, 32)]);
         let btf = KernelBtf::parse(blob.bytes()).unwrap();
-        let table = |path: &'static [&'static str]| Offset {
-            global: "G",
-            structure: "file",
-            path,
+        let offset = |path: &'static [&'static str]| {
+            let offset = Offset {
+                global: "G",
+                structure: "file",
+                path,
+                tells: &[],
+            };
+            resolve(&btf, &offset)
         };
-        let found = all(&btf, &[table(&["f_mode"])]).unwrap();
-        assert_eq!(found[0].value, 4_u32.to_ne_bytes());
-        let renamed = all(&btf, &[table(&["__mode|f_mode"])]).unwrap();
-        assert_eq!(renamed, found);
-        let error = all(&btf, &[table(&["f_mode"]), table(&["f_path", "mnt"])]).unwrap_err();
-        assert!(error.to_string().contains("file.f_path.mnt"));
+        assert_eq!(offset(&["f_mode"]), Some(4));
+        assert_eq!(offset(&["__mode|f_mode"]), Some(4));
+        assert_eq!(offset(&["f_path", "mnt"]), None);
     }
 
     #[test]
@@ -203,7 +178,8 @@ mod tests {
             return;
         };
         let btf = KernelBtf::parse(bytes).unwrap();
-        assert_eq!(unresolved(&btf), Vec::<String>::new());
+        let missing = OFFSETS.iter().filter(|one| resolve(&btf, one).is_none());
+        assert_eq!(missing.collect::<Vec<_>>(), [&OFFSETS[0]; 0]);
     }
 
     #[test]

@@ -11,14 +11,21 @@ use lsmpc_abi::hook::HookId;
 use crate::btf::KernelBtf;
 pub use crate::checks::{Check, CheckState, Preflight};
 use crate::code::Code;
-use crate::offsets;
+use crate::gaps::{self, Gaps};
+use crate::object::ProgramObject;
 use crate::support::kernel_has;
 use crate::system::{KernelVersion, System, Trial, Trials};
 
-/// Makes every check. `dir` is the pin directory.
+/// Makes every check. `dir` is the pin directory; `object` has the programs, if it can be
+/// read.
 #[must_use]
-pub fn full(system: &System, dir: &Path, trials: &dyn Trials) -> Preflight {
-    with_types(system, dir, trials).0
+pub(crate) fn full(
+    system: &System,
+    dir: &Path,
+    trials: &dyn Trials,
+    object: Option<&ProgramObject>,
+) -> Preflight {
+    with_types(system, dir, trials, object).0
 }
 
 /// Makes every check, and hands out the kernel's types that it read for them.
@@ -26,6 +33,7 @@ pub(crate) fn with_types(
     system: &System,
     dir: &Path,
     trials: &dyn Trials,
+    object: Option<&ProgramObject>,
 ) -> (Preflight, Option<KernelBtf>) {
     let mut report = Preflight::default();
     kernel(&mut report, system);
@@ -33,7 +41,7 @@ pub(crate) fn with_types(
     active_modules(&mut report, system);
     let types = kernel_types(&mut report, system);
     if let Some(types) = &types {
-        structures(&mut report, types);
+        structures(&mut report, types, object);
         hooks(&mut report, types);
     }
     bpffs(&mut report, system, dir);
@@ -255,20 +263,50 @@ fn kernel_types(report: &mut Preflight, system: &System) -> Option<KernelBtf> {
 }
 
 /// The members that the programs read.
-fn structures(report: &mut Preflight, types: &KernelBtf) {
+fn structures(report: &mut Preflight, types: &KernelBtf, object: Option<&ProgramObject>) {
     const NAME: &str = "kernel structures";
-    let missing = offsets::unresolved(types);
-    if missing.is_empty() {
+    let found = object.and_then(|object| Gaps::find(types, object).ok());
+    let Some(gaps) = found else {
+        return report.not_ok(
+            NAME,
+            Code::ObjectInvalid,
+            CheckState::Failed,
+            [
+                "the programs cannot be read".into(),
+                "what they read of this kernel is not known".into(),
+                "install lsmpc again, or leave out the option that names an object".into(),
+            ],
+        );
+    };
+    let fatal = gaps.fatal();
+    if !fatal.is_empty() {
+        return report.not_ok(
+            NAME,
+            Code::OffsetUnresolved,
+            CheckState::Failed,
+            [
+                format!("not found: {}", fatal.join(", ")),
+                "every policy needs programs that read these members; a guessed place would be \
+                 another one"
+                    .into(),
+                "use an lsmpc that knows this kernel".into(),
+            ],
+        );
+    }
+    if gaps.missing.is_empty() {
         return report.ok(NAME, "as the programs need them");
     }
+    let missing: Vec<String> = gaps.missing.iter().map(|one| gaps::member(one)).collect();
     report.not_ok(
         NAME,
         Code::OffsetUnresolved,
-        CheckState::Failed,
+        CheckState::Warning,
         [
             format!("not found: {}", missing.join(", ")),
-            "the programs read these members; a guessed place would be another one".into(),
-            "use an lsmpc that knows this kernel".into(),
+            "fields that are read from these members are unknown, and hooks whose programs \
+             cannot do without them are left out"
+                .into(),
+            "`lsmpc check --kernel running` shows the rules that this concerns".into(),
         ],
     );
 }

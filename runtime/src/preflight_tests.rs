@@ -28,8 +28,6 @@ pub(crate) const DIR: &str = "/sys/fs/bpf/lsmpc";
 
 pub(crate) fn machine() -> tempfile::TempDir {
     let root = tempfile::tempdir().unwrap();
-    let mut blob = kernel_structures();
-    blob.function("bpf_lsm_file_open");
     let put = |path: &str, bytes: &[u8]| put(root.path(), path, bytes);
     put("/proc/sys/kernel/osrelease", b"6.12.1-x\n");
     put(
@@ -46,12 +44,13 @@ pub(crate) fn machine() -> tempfile::TempDir {
         "/sys/kernel/security/lockdown",
         b"[none] integrity confidentiality\n",
     );
-    put("/sys/kernel/btf/vmlinux", &blob.bytes());
+    put("/sys/kernel/btf/vmlinux", &kernel_types(""));
     root
 }
 
-/// Every structure of the ABI's table, with the members that it names.
-fn kernel_structures() -> Blob {
+/// Every structure of the ABI's table, with the members that it names but one, and two
+/// hooks.
+pub(crate) fn kernel_types(lacking: &str) -> Vec<u8> {
     let mut members: BTreeMap<&str, BTreeMap<&str, Vec<&str>>> = BTreeMap::new();
     for offset in lsmpc_abi::kernel::OFFSETS {
         let [first, rest @ ..] = offset.path else {
@@ -65,9 +64,13 @@ fn kernel_structures() -> Blob {
     }
     let mut blob = Blob::default();
     let int = blob.int("int", 4);
+    let mut structures = BTreeMap::new();
     for (structure, fields) in members {
         let mut found = Vec::new();
         for (field, inner) in fields {
+            if format!("{structure}.{field}") == lacking {
+                continue;
+            }
             let inner: Vec<_> = inner.iter().map(|name| (*name, int, 32)).collect();
             let ty = if inner.is_empty() {
                 int
@@ -76,9 +79,13 @@ fn kernel_structures() -> Blob {
             };
             found.push((field, ty, 64));
         }
-        blob.structure(structure, 64, &found);
+        structures.insert(structure, blob.structure(structure, 64, &found));
     }
-    blob
+    let mut pointer = |structure: &str| blob.pointer(structures[structure]);
+    let (file, map) = (pointer("file"), pointer("bpf_map"));
+    blob.function_of("bpf_lsm_file_open", &[file]);
+    blob.function_of("bpf_lsm_bpf_map", &[map, int]);
+    blob.bytes()
 }
 
 pub(crate) fn put(root: &Path, path: &str, bytes: &[u8]) {
@@ -87,8 +94,17 @@ pub(crate) fn put(root: &Path, path: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
+fn checked(system: &System, trials: &Fake) -> Preflight {
+    full(system, Path::new(DIR), trials, Some(&object()))
+}
+
+/// The programs.
+pub(crate) fn object() -> ProgramObject {
+    ProgramObject::open(None).unwrap()
+}
+
 fn only_failure(root: &Path, trials: &Fake) -> Check {
-    let report = full(&System::at(root), Path::new(DIR), trials);
+    let report = checked(&System::at(root), trials);
     let failures: Vec<_> = report.failures().cloned().collect();
     assert_eq!(failures.len(), 1, "{report:#?}");
     failures[0].clone()
@@ -97,7 +113,7 @@ fn only_failure(root: &Path, trials: &Fake) -> Check {
 #[test]
 fn a_good_machine_passes() {
     let root = machine();
-    let report = full(&System::at(root.path()), Path::new(DIR), &GOOD);
+    let report = checked(&System::at(root.path()), &GOOD);
     assert!(report.passed(), "{report:#?}");
     assert_eq!(report.checks.len(), 9);
 }
@@ -138,7 +154,7 @@ fn missing_capabilities_are_named() {
         "/proc/self/status",
         b"CapEff:\t0000000000200000\n",
     );
-    assert!(full(&System::at(root.path()), Path::new(DIR), &GOOD).passed());
+    assert!(checked(&System::at(root.path()), &GOOD).passed());
 }
 
 #[test]
@@ -185,7 +201,7 @@ fn bpffs_lockdown_types_and_age_are_checked() {
         Some(Code::KernelTooOld)
     );
     put(root.path(), "/proc/sys/kernel/osrelease", b"5.19.0\n");
-    let report = full(&System::at(root.path()), Path::new(DIR), &GOOD);
+    let report = checked(&System::at(root.path()), &GOOD);
     assert!(report.passed());
     assert_eq!(report.checks[0].state, CheckState::Warning);
 }
@@ -216,10 +232,26 @@ fn refused_trampolines_are_told_from_a_refused_bpf() {
 #[test]
 fn a_changed_structure_is_named() {
     let root = machine();
-    let mut blob = Blob::default();
-    blob.function("bpf_lsm_file_open");
-    put(root.path(), "/sys/kernel/btf/vmlinux", &blob.bytes());
+    let lack = |member| {
+        put(
+            root.path(),
+            "/sys/kernel/btf/vmlinux",
+            &kernel_types(member),
+        )
+    };
+    lack("task_struct.mm");
     let check = only_failure(root.path(), &GOOD);
     assert_eq!(check.code, Some(Code::OffsetUnresolved));
-    assert!(check.found.contains("file.f_path"));
+    assert_eq!(check.found, "not found: task_struct.mm");
+    // What not every policy needs keeps nobody from applying one.
+    for member in ["bpf_map.map_type", "task_struct.loginuid"] {
+        lack(member);
+        let report = checked(&System::at(root.path()), &GOOD);
+        assert!(report.passed());
+        let check = report
+            .checks
+            .iter()
+            .find(|one| one.state == CheckState::Warning);
+        assert_eq!(check.unwrap().found, format!("not found: {member}"));
+    }
 }

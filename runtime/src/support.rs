@@ -5,10 +5,13 @@
 
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
+use lsmpc_abi::kernel::Offset;
 
 use crate::arguments;
 use crate::btf::KernelBtf;
 use crate::code::Code;
+use crate::error::Result;
+use crate::gaps::Gaps;
 use crate::image::CheckedImage;
 use crate::object::ProgramObject;
 use crate::system::System;
@@ -64,6 +67,14 @@ pub enum Reason {
     NotMarked,
     /// Whether it does could not be tried.
     MarkNotTried,
+    /// A structure of this kernel lacks a member that is read for it.
+    NoMember(&'static Offset),
+}
+
+impl Reason {
+    pub(crate) const fn no_member(offset: &'static Offset) -> Self {
+        Self::NoMember(offset)
+    }
 }
 
 impl std::fmt::Display for Reason {
@@ -85,6 +96,15 @@ impl std::fmt::Display for Reason {
                 "whether this kernel marks files that run is tried on the program file of lsmpc, \
                  which cannot be opened for writing",
             ),
+            Self::NoMember(offset) => {
+                // `a|b`: either of two names.
+                let member = offset.path.join(".").replace('|', "` or `");
+                write!(
+                    f,
+                    "this kernel's `struct {}` has no `{member}`",
+                    offset.structure
+                )
+            }
         }
     }
 }
@@ -111,13 +131,10 @@ impl Unsupported {
     /// The code.
     #[must_use]
     pub const fn code(&self) -> Code {
-        match self.reason {
-            Reason::NotInKernel => Code::HookMissing,
-            Reason::OtherArguments | Reason::NoProgram => Code::NotEnforceable,
-            Reason::NoSymbol(_)
-            | Reason::SymbolHidden(_)
-            | Reason::NotMarked
-            | Reason::MarkNotTried => Code::FieldMissing,
+        match (self.what, self.reason) {
+            (Missing::Hook(_), Reason::NotInKernel) => Code::HookMissing,
+            (Missing::Hook(_), _) => Code::NotEnforceable,
+            (Missing::Field(_), _) => Code::FieldMissing,
         }
     }
 
@@ -155,18 +172,21 @@ pub(crate) fn of_image(
     kernel: &KernelBtf,
     object: &ProgramObject,
     system: &System,
-) -> Vec<Unsupported> {
-    let mut found = unsupported(&image.header.hooks, kernel, |hook| object.has_program(hook));
-    let fields = untold::untold(system, image.fields());
+) -> Result<Vec<Unsupported>> {
+    let gaps = Gaps::find(kernel, object)?;
+    let program = |name: &str| gaps.program(object, name);
+    let mut found = unsupported(&image.header.hooks, kernel, program);
+    let fields = untold::untold(system, &gaps, image.fields());
     found.extend(fields.into_iter().map(Unsupported::from));
-    found
+    Ok(found)
 }
 
-/// The hooks among `wanted` that cannot be enforced.
+/// The hooks among `wanted` that cannot be enforced; `program` says why a hook's cannot
+/// be loaded.
 pub(crate) fn unsupported(
     wanted: &[HookId],
     kernel: &KernelBtf,
-    has_program: impl Fn(&str) -> bool,
+    program: impl Fn(&str) -> Option<Reason>,
 ) -> Vec<Unsupported> {
     wanted
         .iter()
@@ -175,10 +195,8 @@ pub(crate) fn unsupported(
                 Reason::NotInKernel
             } else if !as_read(kernel, *hook) {
                 Reason::OtherArguments
-            } else if !has_program(hook.name()) {
-                Reason::NoProgram
             } else {
-                return None;
+                program(hook.name())?
             };
             Some(Unsupported {
                 what: Missing::Hook(*hook),
@@ -231,7 +249,9 @@ mod tests {
             HookId::BpfMap,
             HookId::BpfTokenCmd,
         ];
-        let found = unsupported(&wanted, &kernel, |name| name == "file_open");
+        let found = unsupported(&wanted, &kernel, |name| {
+            (name != "file_open").then_some(Reason::NoProgram)
+        });
         let found: Vec<_> = found
             .iter()
             .map(|one| (one.hook().unwrap(), one.reason))

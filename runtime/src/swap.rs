@@ -108,7 +108,8 @@ pub(crate) fn apply(
     let image = CheckedImage::new(image)?;
     let object = ProgramObject::open(object_path)?;
     observe(Step::ImageChecked);
-    let (checks, kernel) = preflight::with_types(system, layout.dir(), &RunningKernel);
+    let (checks, kernel) =
+        preflight::with_types(system, layout.dir(), &RunningKernel, Some(&object));
     if !checks.passed() {
         // What a policy in force refuses looks like what the machine cannot do.
         return Err(match survey(layout) {
@@ -117,7 +118,7 @@ pub(crate) fn apply(
         });
     }
     let kernel = kernel.map_or_else(|| kernel_types(system), Ok)?;
-    let left_out = support::of_image(&image, &kernel, &object, system);
+    let left_out = support::of_image(&image, &kernel, &object, system)?;
     if !left_out.is_empty() && !options.best_effort {
         return Err(Error::NotEnforceable(left_out));
     }
@@ -472,7 +473,7 @@ impl Context<'_> {
                 .map_err(|source| Error::map("pinning", maps::POLICY, source))?;
         }
         let cpus = offsets::possible_cpus(self.system)?;
-        let constants = offsets::constants(&self.kernel, self.system, cpus, self.options.rate)?;
+        let constants = offsets::constants(&self.kernel, self.system, cpus, self.options.rate);
         let plan = LoadPlan {
             object: self.object,
             layout,

@@ -1,14 +1,14 @@
 //! Fields that this kernel does not tell, whatever the event.
 //!
-//! Owns how each is asked for: its symbol table, and a file that is executed. What is
-//! read of structures is `offsets`'s: without those no program loads. Must not know
-//! what to do about a field that is not told.
+//! Owns how each is asked for: its structures, its symbol table, and a file that is
+//! executed. Must not know what to do about a field that is not told.
 
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 
 use lsmpc_abi::field::FieldId;
 
+use crate::gaps::Gaps;
 use crate::support::Reason;
 use crate::system::System;
 
@@ -25,8 +25,20 @@ pub(crate) struct Untold {
 const INITIAL: &str = "init_nsproxy";
 
 /// Those among `wanted` that are unknown here.
-pub(crate) fn untold(system: &System, wanted: &[FieldId]) -> Vec<Untold> {
-    let mut found = Vec::new();
+pub(crate) fn untold(system: &System, gaps: &Gaps, wanted: &[FieldId]) -> Vec<Untold> {
+    let lacking = |field: &FieldId| {
+        Some(Untold {
+            field: *field,
+            reason: gaps.field(*field)?,
+            certain: true,
+        })
+    };
+    let mut found: Vec<Untold> = wanted.iter().filter_map(lacking).collect();
+    let wanted: Vec<FieldId> = wanted
+        .iter()
+        .copied()
+        .filter(|field| !found.iter().any(|one| one.field == *field))
+        .collect();
     if wanted.contains(&FieldId::InitialMntns) {
         let reason = match symbol(system, INITIAL) {
             Symbol::At(_) => None,
@@ -123,7 +135,7 @@ mod tests {
         let system = System::at(root.path());
         let wanted = [FieldId::Exe, FieldId::InitialMntns];
         let reasons = || -> Vec<_> {
-            untold(&system, &wanted)
+            untold(&system, &Gaps::default(), &wanted)
                 .iter()
                 .map(|one| (one.field, one.reason, one.certain))
                 .collect()

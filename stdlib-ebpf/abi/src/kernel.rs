@@ -3,8 +3,9 @@
 //!
 //! Every structure offset that a program reads is a `.rodata` constant of the
 //! object (u32, [`UNSET`] in the file). The loader resolves [`OFFSETS`] from the
-//! running kernel's BTF and overrides each; a program that uses one that is
-//! still unset is refused by the verifier.
+//! running kernel's BTF and overrides each. Where a kernel lacks the member, the fields
+//! that are read from it are unknown, or, if it is not for some fields alone, every
+//! program that reads it is left out: the verifier would refuse it.
 
 use crate::field::FieldId;
 
@@ -23,6 +24,9 @@ pub struct Offset {
     pub structure: &'static str,
     /// The way to the member.
     pub path: &'static [&'static str],
+    /// The fields that are read from it and from nothing else: unknown without it. If
+    /// there are none, programs that read it cannot do without.
+    pub tells: &'static [FieldId],
 }
 
 /// Calls the macro `$with` with the list of all offsets.
@@ -61,7 +65,7 @@ macro_rules! kernel_offsets {
             OFF_INODE_GID "inode" ["i_gid"],
             OFF_INODE_NLINK "inode" ["i_nlink"],
             OFF_INODE_INO "inode" ["i_ino"],
-            OFF_INODE_WRITERS "inode" ["i_writecount"],
+            OFF_INODE_WRITERS "inode" ["i_writecount"] tells [FileRunning, NewFileRunning],
             OFF_TASK_MM "task_struct" ["mm"],
             OFF_TASK_FLAGS "task_struct" ["flags"],
             OFF_TASK_CRED "task_struct" ["cred"],
@@ -70,16 +74,16 @@ macro_rules! kernel_offsets {
             OFF_TASK_GROUP_LEADER "task_struct" ["group_leader"],
             OFF_TASK_COMM "task_struct" ["comm"],
             OFF_TASK_TGID "task_struct" ["tgid"],
-            OFF_TASK_LOGINUID "task_struct" ["loginuid"],
-            OFF_TASK_THREAD_PID "task_struct" ["thread_pid"],
-            OFF_TASK_NSPROXY "task_struct" ["nsproxy"],
-            OFF_TASK_CGROUPS "task_struct" ["cgroups"],
-            OFF_PID_LEVEL "pid" ["level"],
-            OFF_NSPROXY_MNT "nsproxy" ["mnt_ns"],
-            OFF_CSS_SET_DFL_CGRP "css_set" ["dfl_cgrp"],
-            OFF_CGROUP_KN "cgroup" ["kn"],
-            OFF_KERNFS_PARENT "kernfs_node" ["parent|__parent"],
-            OFF_KERNFS_NAME "kernfs_node" ["name"],
+            OFF_TASK_LOGINUID "task_struct" ["loginuid"] tells [Auid],
+            OFF_TASK_THREAD_PID "task_struct" ["thread_pid"] tells [Containerized],
+            OFF_TASK_NSPROXY "task_struct" ["nsproxy"] tells [InitialMntns],
+            OFF_TASK_CGROUPS "task_struct" ["cgroups"] tells [Cgroup],
+            OFF_PID_LEVEL "pid" ["level"] tells [Containerized],
+            OFF_NSPROXY_MNT "nsproxy" ["mnt_ns"] tells [InitialMntns],
+            OFF_CSS_SET_DFL_CGRP "css_set" ["dfl_cgrp"] tells [Cgroup],
+            OFF_CGROUP_KN "cgroup" ["kn"] tells [Cgroup],
+            OFF_KERNFS_PARENT "kernfs_node" ["parent|__parent"] tells [Cgroup],
+            OFF_KERNFS_NAME "kernfs_node" ["name"] tells [Cgroup],
             OFF_MM_EXE_FILE "mm_struct" ["exe_file"],
             OFF_CRED_UID "cred" ["uid"],
             OFF_CRED_EUID "cred" ["euid"],
@@ -99,9 +103,9 @@ macro_rules! kernel_offsets {
             OFF_VMA_FLAGS "vm_area_struct" ["vm_flags"],
             OFF_VMA_FILE "vm_area_struct" ["vm_file"],
             OFF_VMA_MM "vm_area_struct" ["vm_mm"],
-            OFF_MM_START_BRK "mm_struct" ["start_brk"],
-            OFF_MM_BRK "mm_struct" ["brk"],
-            OFF_MM_START_STACK "mm_struct" ["start_stack"],
+            OFF_MM_START_BRK "mm_struct" ["start_brk"] tells [VmaKind],
+            OFF_MM_BRK "mm_struct" ["brk"] tells [VmaKind],
+            OFF_MM_START_STACK "mm_struct" ["start_stack"] tells [VmaKind],
             OFF_SOCKET_TYPE "socket" ["type"],
             OFF_SOCKET_SK "socket" ["sk"],
             OFF_SOCK_FAMILY "sock" ["__sk_common", "skc_family"],
@@ -112,11 +116,11 @@ macro_rules! kernel_offsets {
             OFF_SOCK_ADDRESS6 "sock" ["__sk_common", "skc_v6_daddr"],
             OFF_MSG_NAME "msghdr" ["msg_name"],
             OFF_MSG_NAMELEN "msghdr" ["msg_namelen"],
-            OFF_UNIX_ADDR "unix_sock" ["addr"],
-            OFF_UNIX_PATH "unix_sock" ["path"],
-            OFF_UNIX_PEER "unix_sock" ["peer"],
-            OFF_UNIX_ADDR_LEN "unix_address" ["len"],
-            OFF_UNIX_ADDR_NAME "unix_address" ["name"],
+            OFF_UNIX_ADDR "unix_sock" ["addr"] tells [UnixPath],
+            OFF_UNIX_PATH "unix_sock" ["path"] tells [UnixPath],
+            OFF_UNIX_PEER "unix_sock" ["peer"] tells [UnixPath],
+            OFF_UNIX_ADDR_LEN "unix_address" ["len"] tells [UnixPath],
+            OFF_UNIX_ADDR_NAME "unix_address" ["name"] tells [UnixPath],
             OFF_MAP_TYPE "bpf_map" ["map_type"],
             OFF_PROG_TYPE "bpf_prog" ["type"],
         }
@@ -124,13 +128,16 @@ macro_rules! kernel_offsets {
 }
 
 macro_rules! table {
-    ($($global:ident $structure:literal [$($member:literal),+],)*) => {
+    ($(
+        $global:ident $structure:literal [$($member:literal),+] $(tells [$($field:ident),+])?,
+    )*) => {
         /// Every offset that the programs read.
         pub const OFFSETS: &[Offset] = &[
             $(Offset {
                 global: stringify!($global),
                 structure: $structure,
                 path: &[$($member),+],
+                tells: &[$($(FieldId::$field),+)?],
             },)*
         ];
     };

@@ -74,12 +74,12 @@ extern "C" fn lsmpc_cgroup(slot: *mut Slot) -> u64 {
     1
 }
 
-/// The node of a task's cgroup; 0 if it cannot be read.
+/// The node of a task's cgroup; `None` if it cannot be read.
 #[inline(always)]
-fn node_of(task: u64) -> u64 {
-    let set = pointer(task + OFF_TASK_CGROUPS.get());
-    let cgroup = pointer(set + OFF_CSS_SET_DFL_CGRP.get());
-    pointer(cgroup + OFF_CGROUP_KN.get())
+fn node_of(task: u64) -> Option<u64> {
+    let set: u64 = read(task + OFF_TASK_CGROUPS.get()?)?;
+    let cgroup: u64 = read(set + OFF_CSS_SET_DFL_CGRP.get()?)?;
+    read(cgroup + OFF_CGROUP_KN.get()?).filter(|node| *node != 0)
 }
 
 /// One try at a whole path.
@@ -92,20 +92,20 @@ impl Step for Try {
     fn step(&mut self) -> bool {
         // SAFETY: the slot is claimed by this event.
         let climb = unsafe { &mut (*self.slot).climb };
-        let node = node_of(climb.task);
+        climb.status = UNKNOWN;
+        let Some(node) = node_of(climb.task) else {
+            return false;
+        };
         climb.node = node;
         climb.position = END;
-        climb.status = if node == 0 { UNKNOWN } else { RUNNING };
-        if node == 0 {
-            return false;
-        }
+        climb.status = RUNNING;
         repeat(DEPTH, &mut Ascend { slot: self.slot });
         // SAFETY: as above.
         let climb = unsafe { &mut (*self.slot).climb };
         if climb.status == RUNNING {
             climb.status = UNKNOWN;
         }
-        let moved = node_of(climb.task) != node;
+        let moved = node_of(climb.task) != Some(node);
         if moved {
             climb.status = UNKNOWN;
         }
@@ -125,7 +125,11 @@ impl Step for Ascend {
         let slot = unsafe { &mut *self.slot };
         let climb = &mut slot.climb;
         climb.status = UNKNOWN;
-        let Some(parent) = read::<u64>(climb.node + OFF_KERNFS_PARENT.get()) else {
+        let (Some(to_parent), Some(to_name)) = (OFF_KERNFS_PARENT.get(), OFF_KERNFS_NAME.get())
+        else {
+            return false;
+        };
+        let Some(parent) = read::<u64>(climb.node + to_parent) else {
             return false;
         };
         let mut position = climb.position;
@@ -139,7 +143,7 @@ impl Step for Ascend {
             climb.status = DONE;
             return false;
         }
-        let name = pointer(climb.node + OFF_KERNFS_NAME.get());
+        let name = pointer(climb.node + to_name);
         // SAFETY: `NAME` bytes are there.
         let Some(length) = (unsafe { copy_string(climb.name.as_mut_ptr(), name, NAME as u32) })
         else {

@@ -262,6 +262,10 @@ pub(crate) fn decide<K: Functions, const ARGUMENTS: usize>(
 /// own arguments, of which there are more or fewer from kernel to kernel.
 // VERIFIER: the number is known to it, only one of the loads is gone through. Each
 // is from the context at an offset of its own: LLVM would compute an address.
+// VERIFIER: up to Linux 6.19 (and 6.12 before its later stable releases) the range of
+// this argument is what was known of the register before it was loaded, narrowed to
+// what a hook can return: loaded into one that holds -1, it is a denial, and all that
+// follows is dropped as dead. What the difference of two pointers is, is not known.
 #[inline(always)]
 pub(crate) fn previous(ctx: &LsmContext, hook: HookId) -> i32 {
     macro_rules! argument {
@@ -270,6 +274,8 @@ pub(crate) fn previous(ctx: &LsmContext, hook: HookId) -> i32 {
             // SAFETY: the verifier accepts it only where there is such an argument.
             unsafe {
                 core::arch::asm!(
+                    "{0} = r10",
+                    "{0} -= r10",
                     "{0} = *(u64 *)({1} + {2})",
                     out(reg) value, in(reg) ctx.as_ptr(), const $offset,
                     options(readonly, nostack),

@@ -128,7 +128,7 @@ pub(crate) fn running(inode: u64, hook: u32) -> Option<u64> {
     if inode == 0 || !globals::executed_is_marked() {
         return None;
     }
-    let writers = read::<u32>(inode + OFF_INODE_WRITERS.get())? as i32;
+    let writers = read::<u32>(inode + OFF_INODE_WRITERS.get()?)? as i32;
     let own = if hook == EXEC || hook == READ { -1 } else { 0 };
     Some(u64::from(writers < own))
 }
@@ -283,12 +283,12 @@ fn vma(vma: u64, file: u64, field: u8) -> Option<u64> {
         return Some(vma_kind::FILE);
     }
     let mm: u64 = read(vma + OFF_VMA_MM.get())?;
-    let heap: u64 = read(mm + OFF_MM_START_BRK.get())?;
-    let heap_end: u64 = read(mm + OFF_MM_BRK.get())?;
+    let heap: u64 = read(mm + OFF_MM_START_BRK.get()?)?;
+    let heap_end: u64 = read(mm + OFF_MM_BRK.get()?)?;
     if start < heap_end && end > heap {
         return Some(vma_kind::HEAP);
     }
-    let stack: u64 = read(mm + OFF_MM_START_STACK.get())?;
+    let stack: u64 = read(mm + OFF_MM_START_STACK.get()?)?;
     let flags: u64 = read(vma + OFF_VMA_FLAGS.get())?;
     if flags & VM_GROWSDOWN != 0 || (start <= stack && end >= stack) {
         return Some(vma_kind::STACK);

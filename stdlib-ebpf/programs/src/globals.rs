@@ -165,7 +165,7 @@ pub(crate) fn rate() -> u32 {
     RATE_PER_SECOND.load()
 }
 
-/// An offset in a kernel structure.
+/// An offset in a kernel structure that the program cannot do without.
 pub(crate) struct Offset(Global<u32>);
 
 impl Offset {
@@ -177,6 +177,18 @@ impl Offset {
             refuse();
         }
         u64::from(value)
+    }
+}
+
+/// An offset in a kernel structure that some fields alone are read with.
+pub(crate) struct FieldOffset(Global<u32>);
+
+impl FieldOffset {
+    /// Its value; `None` if this kernel's structure has no such member.
+    #[inline(always)]
+    pub(crate) fn get(&self) -> Option<u64> {
+        let value = self.0.load();
+        (value != UNSET).then_some(u64::from(value))
     }
 }
 
@@ -193,11 +205,18 @@ fn refuse() {
 }
 
 macro_rules! statics {
-    ($($global:ident $structure:literal [$($member:literal),+],)*) => {
-        $(
-            #[unsafe(no_mangle)]
-            pub(crate) static $global: Offset = Offset(Global::new(kernel::UNSET));
-        )*
+    ($(
+        $global:ident $structure:literal [$($member:literal),+] $(tells [$($field:ident),+])?,
+    )*) => {
+        $(statics!(@ $global $($($field)+)?);)*
+    };
+    (@ $global:ident) => {
+        #[unsafe(no_mangle)]
+        pub(crate) static $global: Offset = Offset(Global::new(kernel::UNSET));
+    };
+    (@ $global:ident $($field:ident)+) => {
+        #[unsafe(no_mangle)]
+        pub(crate) static $global: FieldOffset = FieldOffset(Global::new(kernel::UNSET));
     };
 }
 lsmpc_abi::kernel_offsets!(statics);

@@ -237,7 +237,10 @@ impl Peer {
             Some(AF_UNIX) => {}
             Some(_) => return Presence::None,
         }
-        match read::<u64>(self.sock() + OFF_UNIX_PEER.get()) {
+        let Some(to_peer) = OFF_UNIX_PEER.get() else {
+            return Presence::Unknown;
+        };
+        match read::<u64>(self.sock() + to_peer) {
             None => Presence::Unknown,
             Some(0) => Presence::None,
             Some(other) => bound_to(slot, other),
@@ -305,18 +308,26 @@ impl Peer {
 /// `unix_path` of a unix socket: the file that it is bound to, or its abstract name.
 #[inline(always)]
 fn bound_to(slot: *mut Slot, sock: u64) -> Presence {
-    let path = sock + OFF_UNIX_PATH.get();
+    let (Some(to_path), Some(to_address), Some(to_length), Some(to_name)) = (
+        OFF_UNIX_PATH.get(),
+        OFF_UNIX_ADDR.get(),
+        OFF_UNIX_ADDR_LEN.get(),
+        OFF_UNIX_ADDR_NAME.get(),
+    ) else {
+        return Presence::Unknown;
+    };
+    let path = sock + to_path;
     let dentry = dentry_of(path);
     if dentry != 0 {
         return presence(resolve(slot, dentry, mount_of(path)));
     }
-    let Some(address) = read::<u64>(sock + OFF_UNIX_ADDR.get()) else {
+    let Some(address) = read::<u64>(sock + to_address) else {
         return Presence::Unknown;
     };
     if address == 0 {
         return Presence::None;
     }
-    let Some(length) = read::<u32>(address + OFF_UNIX_ADDR_LEN.get()) else {
+    let Some(length) = read::<u32>(address + to_length) else {
         return Presence::Unknown;
     };
     if length <= 2 || length > 2 + UNIX_PATH {
@@ -327,7 +338,7 @@ fn bound_to(slot: *mut Slot, sock: u64) -> Presence {
     unsafe {
         let work = &mut (*slot).work;
         let into = work.text.as_mut_ptr();
-        if !copy::<0x7f>(into, address + OFF_UNIX_ADDR_NAME.get() + 2, length) || *into != 0 {
+        if !copy::<0x7f>(into, address + to_name + 2, length) || *into != 0 {
             return Presence::Unknown;
         }
         *into = b'@';

@@ -147,7 +147,7 @@ pub(crate) fn credential<T: Plain>(offset: u64) -> Option<T> {
 /// The login user id; `u32::MAX`: unset.
 #[inline(always)]
 pub(crate) fn login_uid() -> Option<u32> {
-    read(current() as u64 + OFF_TASK_LOGINUID.get())
+    read(current() as u64 + OFF_TASK_LOGINUID.get()?)
 }
 
 /// The effective capabilities: one word, or two halves, the lower one first.
@@ -159,20 +159,21 @@ pub(crate) fn capabilities() -> Option<u64> {
 /// Whether the pid namespace is not the initial one.
 #[inline(always)]
 fn is_containerized() -> Option<bool> {
-    let pid = pointer(current() as u64 + OFF_TASK_THREAD_PID.get());
-    read::<u32>(pid + OFF_PID_LEVEL.get()).map(|level| level != 0)
+    let pid = pointer(current() as u64 + OFF_TASK_THREAD_PID.get()?);
+    read::<u32>(pid + OFF_PID_LEVEL.get()?).map(|level| level != 0)
 }
 
 /// Whether the mount namespace is the initial one.
 #[inline(always)]
 fn is_in_initial_mntns() -> Option<bool> {
     let first = globals::init_nsproxy();
-    let proxy = pointer(current() as u64 + OFF_TASK_NSPROXY.get());
+    let proxy = pointer(current() as u64 + OFF_TASK_NSPROXY.get()?);
     if first == 0 || proxy == 0 {
         return None;
     }
-    let initial: u64 = read(first + OFF_NSPROXY_MNT.get())?;
-    let own: u64 = read(proxy + OFF_NSPROXY_MNT.get())?;
+    let namespace = OFF_NSPROXY_MNT.get()?;
+    let initial: u64 = read(first + namespace)?;
+    let own: u64 = read(proxy + namespace)?;
     Some(own == initial)
 }
 

@@ -36,6 +36,7 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     report.test("preflight::doctor_asks_the_kernel", doctor);
     report.test("preflight::hook_that_this_kernel_lacks", missing_hook);
     report.test("preflight::field_that_this_kernel_hides", missing_field);
+    report.test("preflight::members_that_this_kernel_lacks", missing_members);
     Ok(())
 }
 
@@ -284,5 +285,67 @@ fn missing_field() -> Result<()> {
     fs::write(HIDE, before.trim())?;
     hidden?;
     lsmpc(&["apply", &path])?.expect_code(0)?;
+    cli::remove()
+}
+
+const TYPES: &str = "/sys/kernel/btf/vmlinux";
+
+/// The kernel's types with other names for some members.
+fn renamed(members: &[&str]) -> Result<Vec<u8>> {
+    let mut types = fs::read(TYPES)?;
+    for member in members {
+        let name = format!("\0{member}\0").into_bytes();
+        let places: Vec<usize> = types
+            .windows(name.len())
+            .enumerate()
+            .filter(|(_, bytes)| *bytes == name)
+            .map(|(at, _)| at)
+            .collect();
+        ensure!(!places.is_empty(), "no member is called {member}");
+        for at in places {
+            types[at + 1] = b'_';
+        }
+    }
+    Ok(types)
+}
+
+/// Without some member of a structure, the fields that are read from it are unknown and
+/// hooks whose programs need it are left out. Everything else is enforced.
+fn missing_members() -> Result<()> {
+    fs::write("/t/types", renamed(&["loginuid", "map_type"])?)?;
+    rustix::mount::mount_bind("/t/types", TYPES)?;
+    let lacking = lacking_members();
+    rustix::mount::unmount(TYPES, UnmountFlags::empty())?;
+    lacking
+}
+
+fn lacking_members() -> Result<()> {
+    let path = cli::policy_file(
+        "deny file_open when path == \"/t/a\"\n\
+         deny bpf_map when uid == 12345\n\
+         on_error deny file_open\n\
+         deny file_open when path == \"/t/b\" and auid == 12345\n",
+    )?;
+    let check = lsmpc(&["check", "--kernel", "running", "--format", "json", &path])?;
+    let said = refused_rules(&check.stdout)?;
+    ensure!(
+        said == [(2, "bpf_map".to_owned()), (4, "auid".to_owned())],
+        "{said:?}"
+    );
+    let words = ["bpf_map", "map_type", "auid", "loginuid"];
+    lsmpc(&["apply", &path])?
+        .expect_code(2)?
+        .expect_words(&words)?;
+    ensure!(bpf::lsm_links()?.is_empty(), "links were made");
+    lsmpc(&["doctor"])?.expect_words(&words)?;
+    lsmpc(&["apply", "--best-effort", &path])?
+        .expect_code(0)?
+        .expect_words(&["not enforced", "bpf_map", "auid"])?;
+    let attached = bpf::policy_hooks(&bpf::HookNames::read()?)?;
+    ensure!(attached == ["file_open"], "attached: {attached:?}");
+    let mut actor = Actor::start("/t/actor")?;
+    actor.ask(&["open", "/t/a", "r"])?.refused("open")?;
+    // Unknown, and so denied.
+    actor.ask(&["open", "/t/b", "r"])?.refused("open")?;
     cli::remove()
 }
