@@ -121,7 +121,20 @@ impl Runtime {
         )
     }
 
-    /// The same, and all else that there is to know of this machine. Changes nothing.
+    /// Demands that this machine can enforce a policy. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot, or a policy in force does not let this process at the pins.
+    pub fn require(&self) -> Result<()> {
+        let checks = self.preflight();
+        if checks.passed() {
+            return Ok(());
+        }
+        Err(swap::failed(&self.layout, checks))
+    }
+
+    /// All those checks, and all else that there is to know of this machine. Changes nothing.
     #[must_use]
     pub fn diagnose(&self) -> Diagnosis {
         let object = object::ProgramObject::open(self.object.as_deref()).ok();

@@ -73,7 +73,7 @@ use crate::lock::{self, Attempt, Lock};
 use crate::object::ProgramObject;
 use crate::offsets;
 use crate::pins::{self, Group, KernelPins, Layout, State, Survey};
-use crate::preflight;
+use crate::preflight::{self, Preflight};
 use crate::seeds::{self, Coming, InForce};
 use crate::store;
 use crate::support::{self, Unsupported};
@@ -111,11 +111,7 @@ pub(crate) fn apply(
     let (checks, kernel) =
         preflight::with_types(system, layout.dir(), &RunningKernel, Some(&object));
     if !checks.passed() {
-        // What a policy in force refuses looks like what the machine cannot do.
-        return Err(match survey(layout) {
-            Err(refused @ Error::PinsRefused { .. }) => refused,
-            _ => Error::Preflight(Box::new(checks)),
-        });
+        return Err(failed(layout, checks));
     }
     let kernel = kernel.map_or_else(|| kernel_types(system), Ok)?;
     let left_out = support::of_image(&image, &kernel, &object, system)?;
@@ -148,6 +144,15 @@ pub(crate) fn apply(
         let _ = fs::remove_dir(layout.dir());
     }
     outcome
+}
+
+/// Why checks failed: what a policy in force refuses looks like what the machine cannot
+/// do.
+pub(crate) fn failed(layout: &Layout, checks: Preflight) -> Error {
+    match survey(layout) {
+        Err(refused @ Error::PinsRefused { .. }) => refused,
+        _ => Error::Preflight(Box::new(checks)),
+    }
 }
 
 /// Reads the running kernel's types.

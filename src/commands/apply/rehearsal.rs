@@ -49,10 +49,7 @@ impl Rehearsal {
     pub(super) fn new(command: &Apply, runtime: &Runtime, input: &Input) -> Result<Self, Failure> {
         let image = input.image()?;
         let header = Header::read(image)?;
-        let preflight = runtime.preflight();
-        if !preflight.passed() {
-            return Err(Error::Preflight(Box::new(preflight)).into());
-        }
+        runtime.require()?;
         let left_out = runtime.unsupported(image)?;
         if !left_out.is_empty() && !command.best_effort {
             return Err(Error::NotEnforceable(left_out).into());

@@ -63,7 +63,12 @@ fn locked_out(ground: &mut Ground, policy: &str) -> Result<()> {
     lsmpc(&["apply", &path])?
         .expect_code(0)?
         .expect_words(&["LSMP2016"])?;
-    let commands = [&["status"][..], &["remove"], &["apply", &path]];
+    let commands = [
+        &["status"][..],
+        &["remove"],
+        &["apply", &path],
+        &["apply", "--dry-run", &path],
+    ];
     let said = commands.map(lsmpc);
     std::fs::remove_dir_all(PINS)?;
     for (command, said) in commands.iter().zip(said) {
