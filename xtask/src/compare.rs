@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::bench::{Table, write};
 use crate::progress::Step;
+use crate::table::{Place, Table};
 use crate::{process, repository};
 
-const BEGIN: &str = "<!-- compare: begin -->";
-const END: &str = "<!-- compare: end -->";
+/// Where the table goes.
+const PLACE: &str = "compare";
 
 /// Compile the same rules with other compilers, too, and write the table.
 #[derive(Args)]
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let table = table.markdown();
     println!("{heading}\n\n{table}");
     if !arguments.no_write {
-        write([BEGIN, END], &heading, &table)?;
+        Place::named(PLACE).write(&format!("{heading}\n\n{table}"))?;
     }
     Ok(true)
 }

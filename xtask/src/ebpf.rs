@@ -23,16 +23,14 @@ pub(crate) const OBJECT_DIRECTORY: &str = "LSMPC_OBJECT_DIR";
 const TARGET: &str = "bpfel-unknown-none";
 const BINARY: &str = "lsmpc";
 pub(crate) const OBJECT: &str = "lsmpc.bpf.o";
+/// What the hook programs are measured against by `bench`.
+const REFERENCE: &str = "reference";
 const SUMS: &str = "SHA256SUMS";
 const TOOLCHAIN: &str = "toolchain.json";
 
 /// Variants of the programs, each a cargo feature of their package: broken on
-/// purpose, for the tests that must notice, and reference points for `bench`.
-pub(crate) const VARIANTS: &[&str] = &[
-    "variant-two-lookups",
-    "variant-percpu-scratch",
-    "variant-empty",
-];
+/// purpose, for the tests that must notice.
+pub(crate) const VARIANTS: &[&str] = &["variant-two-lookups", "variant-percpu-scratch"];
 
 /// Flags that every object is built with.
 const FLAGS: &[&str] = &[
@@ -161,24 +159,53 @@ pub(crate) fn guest_environment() -> Vec<(String, String)> {
     }
 }
 
+/// An object to build.
+struct Target {
+    /// Its path, from the directory of the objects.
+    name: String,
+    binary: &'static str,
+    feature: Option<&'static str>,
+}
+
+fn targets() -> Vec<Target> {
+    let shipped = Target {
+        name: OBJECT.to_owned(),
+        binary: BINARY,
+        feature: None,
+    };
+    let variants = VARIANTS.iter().map(|&variant| Target {
+        name: format!("variants/{variant}.bpf.o"),
+        binary: BINARY,
+        feature: Some(variant),
+    });
+    let reference = Target {
+        name: format!("bench/{REFERENCE}.bpf.o"),
+        binary: REFERENCE,
+        feature: None,
+    };
+    std::iter::once(shipped)
+        .chain(variants)
+        .chain([reference])
+        .collect()
+}
+
 /// The objects' paths, from their directory.
 fn names() -> Vec<String> {
-    let variants = VARIANTS
-        .iter()
-        .map(|variant| format!("variants/{variant}.bpf.o"));
-    std::iter::once(OBJECT.to_owned()).chain(variants).collect()
+    targets().into_iter().map(|target| target.name).collect()
 }
 
 /// Builds the programs and their variants into `directory`, with the record.
 fn build_all(toolchain: &Toolchain, directory: &Path) -> Result<()> {
-    fs::create_dir_all(directory.join("variants"))
-        .with_context(|| format!("creating {}", directory.display()))?;
+    for part in ["variants", "bench"] {
+        fs::create_dir_all(directory.join(part))
+            .with_context(|| format!("creating {}", directory.display()))?;
+    }
     fetch(toolchain)?;
-    let features = std::iter::once(None).chain(VARIANTS.iter().copied().map(Some));
     let mut sums = String::new();
-    for (name, feature) in names().iter().zip(features) {
+    for target in targets() {
+        let name = &target.name;
         let step = Step::start(format!("building {name}"));
-        let built = build(toolchain, feature)?;
+        let built = build(toolchain, &target)?;
         let mut bytes = fs::read(&built).with_context(|| format!("reading {}", built.display()))?;
         btf_ext::without_lines(&mut bytes).with_context(|| format!("trimming {name}"))?;
         let lean = built.with_extension("lean");
@@ -224,8 +251,8 @@ fn fetch(toolchain: &Toolchain) -> Result<()> {
     )
 }
 
-/// Builds the programs once; returns the linked object.
-fn build(toolchain: &Toolchain, feature: Option<&str>) -> Result<PathBuf> {
+/// Builds one object; returns it as it was linked.
+fn build(toolchain: &Toolchain, target: &Target) -> Result<PathBuf> {
     // A directory for each set of tools: cargo does not notice a new linker.
     let tools = sha256(serde_json::to_string(&toolchain.versions)?.as_bytes());
     let target_directory = repository::target().join(format!("ebpf/build-{}", &tools[..8]));
@@ -240,7 +267,7 @@ fn build(toolchain: &Toolchain, feature: Option<&str>) -> Result<PathBuf> {
             "--target",
             TARGET,
         ])
-        .args(["--bin", BINARY])
+        .args(["--bin", target.binary])
         .env("CARGO_TARGET_DIR", &target_directory)
         .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", &toolchain.linker)
         .env("CARGO_ENCODED_RUSTFLAGS", flags(toolchain).join("\u{1f}"))
@@ -251,11 +278,12 @@ fn build(toolchain: &Toolchain, feature: Option<&str>) -> Result<PathBuf> {
             std::env::current_exe().context("finding this program's file")?,
         )
         .env(rustc_wrapper::ASK, "1");
-    if let Some(feature) = feature {
+    if let Some(feature) = target.feature {
         cargo.args(["--features", feature]);
     }
     process::quiet(&mut cargo).context("the hook programs could not be built")?;
-    Ok(target_directory.join(TARGET).join("release").join(BINARY))
+    let release = target_directory.join(TARGET).join("release");
+    Ok(release.join(target.binary))
 }
 
 /// The common flags, and those that keep this machine's paths out.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -92,29 +93,41 @@ pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
 /// Builds `/init` and the command line tool as static programs; returns their
 /// directory.
 fn build_programs() -> Result<PathBuf> {
-    let directory = repository::target().join("guest");
-    let mut cargo = process::cargo();
+    let mut cargo = static_build();
     cargo
-        .args([
-            "build",
-            "--bins",
-            "-p",
-            "lsmpc-guest",
-            "-p",
-            "lsmpc",
-            "--target",
-            TARGET,
-        ])
-        .arg("--target-dir")
-        .arg(&directory)
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .args(["--bins", "-p", "lsmpc-guest", "-p", "lsmpc"])
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
-        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo")
-        .env("CARGO_INCREMENTAL", "0");
+        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
     process::quiet(&mut cargo).context("the guest's programs could not be built")?;
-    Ok(directory.join(TARGET).join("debug"))
+    Ok(target_directory().join(TARGET).join("debug"))
+}
+
+/// Builds the command line tool as users have it, but static; returns its file.
+pub(crate) fn release_tool() -> Result<PathBuf> {
+    let step = Step::start("building lsmpc for the guest");
+    let mut cargo = static_build();
+    cargo
+        .args(["--release", "--bin", "lsmpc", "-p", "lsmpc"])
+        .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
+    process::quiet(&mut cargo).context("lsmpc could not be built")?;
+    step.done("built");
+    Ok(target_directory().join(TARGET).join("release/lsmpc"))
+}
+
+fn target_directory() -> PathBuf {
+    repository::target().join("guest")
+}
+
+fn static_build() -> Command {
+    let mut cargo = process::cargo();
+    cargo
+        .args(["build", "--locked", "--target", TARGET, "--target-dir"])
+        .arg(target_directory())
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .env("CARGO_INCREMENTAL", "0");
+    cargo
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

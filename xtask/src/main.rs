@@ -2,9 +2,10 @@
 //!
 //! Each command is one module. What they share sits below them: [`repository`]
 //! knows where things are, [`process`] runs programs, [`progress`] says what is
-//! being waited for, [`apt`] reaches Debian's archive, [`kernels`], [`image`]
-//! and [`vm`] make guests.
+//! being waited for, [`table`] writes into documents, [`apt`] reaches Debian's archive,
+//! [`apparmor`] is what is compared with, [`kernels`], [`image`] and [`vm`] make guests.
 
+mod apparmor;
 mod apt;
 mod bench;
 mod btf_ext;
@@ -24,6 +25,7 @@ mod rustc_wrapper;
 mod setup;
 mod stack;
 mod suites;
+mod table;
 mod tally;
 mod test;
 mod toolchain;

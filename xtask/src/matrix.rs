@@ -9,7 +9,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::bench::Table;
+use crate::table::Table;
 use crate::{ebpf, repository, stack};
 
 /// What one kernel's guests said.

@@ -244,9 +244,6 @@ pub(crate) fn decide<K: Functions, const ARGUMENTS: usize>(
     hook: HookId,
     arrange: impl Fn(&mut Arguments),
 ) -> i32 {
-    if cfg!(feature = "variant-empty") && matches!(hook, HookId::FileOpen) {
-        return 0;
-    }
     // A denial by another module stands.
     let previous = previous(ctx, hook);
     if previous != 0 {

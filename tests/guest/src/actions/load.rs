@@ -1,6 +1,5 @@
-//! The actor's load: one call made over and over, counted or timed.
+//! The actor's load: one call made over and over, and counted.
 
-use std::ffi::CString;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -8,7 +7,7 @@ use rustix::fs::{Access, Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
-use super::{At, Done, nonsense};
+use super::{At, Done};
 
 /// How often each path opened, was refused with EPERM, and failed otherwise.
 #[derive(Default, Clone, Copy)]
@@ -105,24 +104,6 @@ pub(super) fn pulse(stop: &str, microseconds: u64, paths: &[&str]) -> Done {
             return Ok(tallies(paths, &all));
         }
     }
-}
-
-/// Opens and closes a path so many times; nanoseconds for all of them, less
-/// those of reading the clock.
-pub(super) fn measure(path: &str, times: u64) -> Done {
-    let path = CString::new(path).map_err(|_| nonsense("path"))?;
-    let empty = Instant::now();
-    let clock = empty.elapsed();
-    let start = Instant::now();
-    for _ in 0..times {
-        // SAFETY: the path ends in NUL; the descriptor is ours.
-        unsafe {
-            let descriptor = libc::syscall(libc::SYS_open, path.as_ptr(), libc::O_RDONLY);
-            libc::syscall(libc::SYS_close, descriptor);
-        }
-    }
-    let all = start.elapsed().saturating_sub(clock);
-    Ok(json!(all.as_nanos() as u64))
 }
 
 /// Opens each path in turn, so many times.

@@ -32,6 +32,7 @@ mod mounts;
 mod net;
 mod programs;
 mod tasks;
+mod timed;
 mod tokens;
 mod uring;
 
@@ -280,7 +281,9 @@ impl Actor {
             }
             ["loop", stop, ref paths @ ..] => load::open_loop(stop, paths),
             ["pulse", stop, pause, ref paths @ ..] => load::pulse(stop, number(pause)?, paths),
-            ["measure", path, times] => load::measure(path, number(times)?),
+            ["measure", clock, batches, rounds, ref calls @ ..] => {
+                timed::measure(clock, number(batches)?, number(rounds)?, calls)
+            }
             ["flood", times, ref paths @ ..] => load::flood(number(times)?, paths),
             ["landlock", allowed] => landlock(allowed),
             ["as", name, ref words @ ..] => self.as_child(name, words),

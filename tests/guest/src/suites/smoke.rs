@@ -60,7 +60,7 @@ fn actors_act() -> Result<()> {
         &["exec", "/t/actor", "act-once", "nothing"],
         &["comm", "another"],
         &["flood", "3", "/init"],
-        &["measure", "/init", "3"],
+        &["measure", "wall", "4", "2", "open", "/init"],
         &["unshare", "mount"],
         &["gids", "0", "1234", "0"],
         &["uids", "0", "1234", "0"],
