@@ -120,6 +120,8 @@ fn nothing(report: &mut Report, bench: &mut Bench) -> Result<Nothing> {
     let known = bench.settled(OPEN)?;
     let cold = cold(bench)?;
     Row::of(GROUP, "nothing attached", "nothing", 0).cost(report, known, known)?;
+    let name = "nothing attached, after a rename elsewhere";
+    Row::of(GROUP, name, "nothing cold", 0).cost(report, cold, known)?;
     Ok(Nothing { known, cold })
 }
 
