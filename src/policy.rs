@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use lsmpc_abi::image::MAGIC;
 use lsmpc_compiler::code::Code;
@@ -25,6 +26,9 @@ use crate::output::Terminal;
 use crate::render::{Selection, Tally, human_diagnostics};
 use crate::sources::Disk;
 
+/// Bytes of the stack of a second thread: as many as the first has.
+const STACK: usize = 8 << 20;
+
 /// A policy that was read and checked.
 pub(crate) struct Policy {
     pub(crate) sources: SourceMap,
@@ -44,10 +48,11 @@ impl Policy {
         arguments: &CompileArguments,
     ) -> Result<Self, Failure> {
         let analysis = analyse(files, &Disk, &options(arguments)?);
-        Ok(Self::lowered(analysis))
+        let lowered = lowered(&analysis);
+        Ok(Self::with(analysis, lowered))
     }
 
-    fn lowered(analysis: Analysis) -> Self {
+    fn with(analysis: Analysis, lowered: Option<Result<TableImage, LowerError>>) -> Self {
         let mut policy = Self {
             sources: analysis.sources,
             diagnostics: analysis.diagnostics,
@@ -55,18 +60,13 @@ impl Policy {
             tables: None,
             tests: 0,
         };
-        if let Some(ir) = &analysis.ir {
-            let options = LowerOptions {
-                sources: policy.texts(),
-                ..LowerOptions::default()
-            };
-            match lower(ir, &options) {
-                Ok(tables) => policy.tables = Some(tables),
-                Err(error) => {
-                    let diagnostic = too_much(&error, ir, &policy.sources);
-                    policy.diagnostics.push(diagnostic);
-                }
+        match (lowered, &analysis.ir) {
+            (Some(Ok(tables)), _) => policy.tables = Some(tables),
+            (Some(Err(error)), Some(ir)) => {
+                let diagnostic = too_much(&error, ir, &policy.sources);
+                policy.diagnostics.push(diagnostic);
             }
+            _ => {}
         }
         policy
     }
@@ -78,8 +78,10 @@ impl Policy {
         arguments: &CompileArguments,
     ) -> Result<Self, Failure> {
         let mut analysis = analyse(files, &Disk, &options(arguments)?);
-        analysis.examine();
-        let mut policy = Self::lowered(analysis);
+        // Neither needs what the other finds.
+        let (found, lowered) = beside(|| lowered(&analysis), || analysis.findings());
+        analysis.add(found);
+        let mut policy = Self::with(analysis, lowered);
         let tests = policy.run_tests()?;
         policy.tests = tests.len();
         let failures = tests.into_iter().flat_map(|test| test.failures);
@@ -167,16 +169,37 @@ impl Policy {
             selection.summary()
         );
     }
+}
 
-    fn texts(&self) -> Vec<SourceText> {
-        self.sources
-            .iter()
-            .map(|(_, file)| SourceText {
-                name: file.relative().to_owned(),
-                text: file.text().to_owned(),
-            })
-            .collect()
-    }
+/// The tables of a policy that was checked, if there are no errors.
+fn lowered(analysis: &Analysis) -> Option<Result<TableImage, LowerError>> {
+    let sources = analysis.sources.iter().map(|(_, file)| SourceText {
+        name: file.relative().to_owned(),
+        text: file.text().to_owned(),
+    });
+    let options = LowerOptions {
+        sources: sources.collect(),
+        ..LowerOptions::default()
+    };
+    Some(lower(analysis.ir.as_ref()?, &options))
+}
+
+/// Does one thing on a thread of its own while another is done.
+fn beside<A: Send, B>(one: impl Fn() -> A + Sync, other: impl FnOnce() -> B) -> (B, A) {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, &one);
+        let other = other();
+        let one = match thread {
+            Ok(thread) => thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            // There are none to be had.
+            Err(_) => one(),
+        };
+        (other, one)
+    })
 }
 
 fn options(arguments: &CompileArguments) -> Result<Options, Failure> {
@@ -249,7 +272,7 @@ fn span_of(rule: RuleId, ir: &Ir, sources: &SourceMap) -> Option<Span> {
     let info = ir.rules.get(rule.0 as usize)?;
     let (id, file) = sources
         .iter()
-        .find(|(_, file)| file.relative() == info.file)?;
+        .find(|(_, file)| file.relative() == &*info.file)?;
     let line = file.line(info.line)?;
     let before: usize = line
         .chars()

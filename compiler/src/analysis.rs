@@ -61,11 +61,23 @@ impl Analysis {
     /// `assert`s that do not hold are errors, rules that change nothing warnings.
     /// What the policy means stays: it can still be evaluated.
     pub fn examine(&mut self) {
-        if let (Some(hir), Some(ir)) = (&self.hir, &self.ir) {
-            let said = examine(hir, ir, &self.diagnostics);
-            self.diagnostics.extend(said);
-            arrange(&mut self.diagnostics);
+        let found = self.findings();
+        self.add(found);
+    }
+
+    /// What [`Analysis::examine`] would add.
+    #[must_use]
+    pub fn findings(&self) -> Vec<Diagnostic> {
+        match (&self.hir, &self.ir) {
+            (Some(hir), Some(ir)) => examine(hir, ir, &self.diagnostics),
+            _ => Vec::new(),
         }
+    }
+
+    /// Adds diagnostics in their places.
+    pub fn add(&mut self, diagnostics: Vec<Diagnostic>) {
+        self.diagnostics.extend(diagnostics);
+        arrange(&mut self.diagnostics);
     }
 }
 
@@ -104,6 +116,8 @@ pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) 
         Text::Whole
     };
     let checked = check::check(&loaded.sources, &loaded.files, text, options);
+    // The trees are large, and not needed any more.
+    drop(loaded.files);
     let broken: Vec<Span> = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.is_error())

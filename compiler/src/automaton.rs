@@ -13,19 +13,22 @@ mod reduce;
 #[cfg(test)]
 mod tests;
 
-use rustc_hash::FxHashMap;
+use hashbrown::HashTable;
 
-use bytes::{Dfa, Steps, TooLarge};
+use crate::intern::{Interner, ListInterner, hash, number};
+use bytes::{Dfa, Step, Steps, TooLarge};
 
 /// Things that classifiers share.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    keys: Vec<Box<[u8]>>,
-    key_ids: FxHashMap<Box<[u8]>, KeyId>,
+    /// Components, one after the other, and where each ends.
+    key_bytes: Vec<u8>,
+    key_ends: Vec<u32>,
+    key_ids: HashTable<KeyId>,
     dfas: Vec<Dfa>,
-    dfa_ids: FxHashMap<Vec<WildId>, DfaId>,
-    wilds: Vec<Steps>,
-    wild_ids: FxHashMap<Steps, WildId>,
+    /// Sets of patterns, by number those of `dfas`.
+    dfa_ids: ListInterner,
+    wilds: Interner<Steps>,
 }
 
 /// A component of a path, interned.
@@ -40,60 +43,56 @@ pub(crate) struct DfaId(pub(crate) u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct WildId(pub(crate) u32);
 
-fn number(length: usize) -> u32 {
-    u32::try_from(length).unwrap_or(u32::MAX)
-}
-
 impl Pool {
     /// Interns a component.
     pub(crate) fn key(&mut self, bytes: &[u8]) -> KeyId {
-        if let Some(id) = self.key_ids.get(bytes) {
+        let hashed = hash(bytes);
+        let known = self
+            .key_ids
+            .find(hashed, |key| self.key_bytes(*key) == bytes);
+        if let Some(id) = known {
             return *id;
         }
-        let id = KeyId(number(self.keys.len()));
-        self.keys.push(bytes.into());
-        self.key_ids.insert(bytes.into(), id);
+        let id = KeyId(number(self.key_ends.len()));
+        self.key_bytes.extend_from_slice(bytes);
+        self.key_ends.push(number(self.key_bytes.len()));
+        let mut ids = std::mem::take(&mut self.key_ids);
+        ids.insert_unique(hashed, id, |key| hash(self.key_bytes(*key)));
+        self.key_ids = ids;
         id
     }
 
     /// A component's bytes.
     pub(crate) fn key_bytes(&self, key: KeyId) -> &[u8] {
-        self.keys
-            .get(key.0 as usize)
-            .map(AsRef::as_ref)
-            .unwrap_or_default()
+        let before = (key.0 as usize).checked_sub(1);
+        let start = before.map_or(Some(&0), |before| self.key_ends.get(before));
+        match (start, self.key_ends.get(key.0 as usize)) {
+            (Some(start), Some(end)) => self
+                .key_bytes
+                .get(*start as usize..*end as usize)
+                .unwrap_or_default(),
+            _ => &[],
+        }
     }
 
     /// Interns a wildcard pattern.
-    pub(crate) fn wild(&mut self, steps: Steps) -> WildId {
-        if let Some(id) = self.wild_ids.get(&steps) {
-            return *id;
-        }
-        let id = WildId(number(self.wilds.len()));
-        self.wilds.push(steps.clone());
-        self.wild_ids.insert(steps, id);
-        id
+    pub(crate) fn wild(&mut self, steps: &[Step]) -> WildId {
+        WildId(self.wilds.intern_ref(steps).0)
     }
 
-    /// The automaton of a sorted set of wildcard patterns; its accepts are
-    /// indices into that set.
-    pub(crate) fn dfa(
-        &mut self,
-        patterns: &[WildId],
-        max_states: usize,
-    ) -> Result<DfaId, TooLarge> {
-        if let Some(id) = self.dfa_ids.get(patterns) {
-            return Ok(*id);
+    /// The automaton of a sorted set of wildcard patterns (their numbers); its accepts
+    /// are indices into that set.
+    pub(crate) fn dfa(&mut self, patterns: &[u32], max_states: usize) -> Result<DfaId, TooLarge> {
+        if let Some(id) = self.dfa_ids.find(patterns) {
+            return Ok(DfaId(id));
         }
         let steps: Vec<Steps> = patterns
             .iter()
-            .filter_map(|id| self.wilds.get(id.0 as usize).cloned())
+            .filter_map(|id| self.wilds.get(*id).cloned())
             .collect();
         let dfa = Dfa::build(&steps, max_states)?;
-        let id = DfaId(number(self.dfas.len()));
         self.dfas.push(dfa);
-        self.dfa_ids.insert(patterns.to_vec(), id);
-        Ok(id)
+        Ok(DfaId(self.dfa_ids.intern(patterns).0))
     }
 
     /// An automaton.

@@ -177,7 +177,7 @@ impl Checker<'_> {
         };
         let position = file.position(span.start);
         Place {
-            file: file.relative().to_owned(),
+            file: file.name(),
             line: position.line,
             column: position.column,
         }

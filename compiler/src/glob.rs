@@ -7,13 +7,15 @@
 mod display;
 pub mod parse;
 
+use std::sync::Arc;
+
 /// A pattern: a sequence of pieces that must match the whole string. Braces are
 /// expanded by the parser, so that a source glob may yield several.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Glob {
     /// In order; adjacent literals are merged, and no two adjacent pieces are
     /// both stars.
-    pub pieces: Vec<Piece>,
+    pub pieces: Arc<[Piece]>,
 }
 
 /// A piece of a [`Glob`].

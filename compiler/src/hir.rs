@@ -109,7 +109,7 @@ pub struct Rule {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Place {
     /// The file, relative to the root file's directory.
-    pub file: String,
+    pub file: Arc<str>,
     /// From 1.
     pub line: u32,
     /// From 1, in characters.

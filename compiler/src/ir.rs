@@ -8,6 +8,8 @@
 //! formulas follow Kleene. So an outcome depends on nothing but the truth values
 //! of the predicates.
 
+use std::sync::Arc;
+
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
@@ -180,7 +182,7 @@ pub struct RuleInfo {
     /// Its `@id`, else `file:line[:column]`; `default:SCOPE` for a default.
     pub id: String,
     /// File, relative to the root file's directory.
-    pub file: String,
+    pub file: Arc<str>,
     /// Line of the effect keyword, from 1.
     pub line: u32,
     /// Column of the effect keyword in characters, from 1.

@@ -7,6 +7,8 @@
 mod dump;
 mod normal;
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashMap;
 
 use lsmpc_abi::catalogue;
@@ -372,7 +374,7 @@ fn add(rules: &mut Vec<RuleInfo>, info: RuleInfo) -> RuleId {
 fn info(id: String, place: &Place, kind: RuleKind) -> RuleInfo {
     RuleInfo {
         id,
-        file: place.file.clone(),
+        file: Arc::clone(&place.file),
         line: place.line,
         column: place.column,
         kind,

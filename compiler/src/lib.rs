@@ -26,6 +26,7 @@ pub mod event;
 pub mod explain;
 pub mod format;
 pub mod hir;
+mod intern;
 mod irgen;
 pub mod load;
 pub mod lower;

@@ -9,6 +9,7 @@ mod memory;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use lsmpc_syntax::{FileId, MAX_FILE_BYTES, Span};
 
@@ -58,14 +59,14 @@ pub struct Position {
 #[derive(Debug, Clone)]
 pub struct SourceFile {
     path: PathBuf,
-    relative: String,
+    relative: Arc<str>,
     text: String,
     /// Offsets at which lines begin.
     lines: Vec<u32>,
 }
 
 impl SourceFile {
-    fn new(path: PathBuf, relative: String, text: String) -> Self {
+    fn new(path: PathBuf, relative: Arc<str>, text: String) -> Self {
         let mut lines = vec![0];
         for (offset, byte) in text.bytes().enumerate() {
             if byte == b'\n' {
@@ -90,6 +91,11 @@ impl SourceFile {
     #[must_use]
     pub fn relative(&self) -> &str {
         &self.relative
+    }
+
+    /// The same, to keep.
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.relative)
     }
 
     /// What the file holds.
@@ -168,8 +174,11 @@ impl SourceMap {
         text: impl Into<String>,
     ) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files
-            .push(SourceFile::new(path.into(), relative.into(), text.into()));
+        self.files.push(SourceFile::new(
+            path.into(),
+            relative.into().into(),
+            text.into(),
+        ));
         id
     }
 

@@ -26,10 +26,7 @@ fn rules_keep_what_is_said_of_them() {
     assert_eq!(told.severity.as_deref(), Some("high"));
     assert_eq!(told.tags, ["t", "u"]);
     assert_eq!(told.reference.as_deref(), Some("r"));
-    assert_eq!(
-        (told.file.as_str(), told.line, told.column),
-        ("p.lsmp", 2, 1)
-    );
+    assert_eq!((&*told.file, told.line, told.column), ("p.lsmp", 2, 1));
 
     let mut found: Vec<_> = ir
         .rules

@@ -40,7 +40,7 @@ impl Policy {
         let rule = RuleId(self.ir.rules.len() as u32);
         self.ir.rules.push(RuleInfo {
             id: format!("r{}", rule.0),
-            file: "p.lsmp".to_owned(),
+            file: "p.lsmp".into(),
             line: rule.0 + 1,
             column: 1,
             kind: RuleKind::Deny,

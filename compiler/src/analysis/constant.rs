@@ -42,8 +42,11 @@ pub(super) fn examine(hir: &Hir, known: &BTreeSet<Span>, reports: &mut Reports) 
             }
         }
         for rule in &module.rules {
-            let hooks: Vec<HookId> = rule.hooks.iter().map(|hook| hook.node).collect();
             for cond in rule.when.iter().chain(&rule.unless) {
+                if !is_suspect(cond) {
+                    continue;
+                }
+                let hooks: Vec<HookId> = rule.hooks.iter().map(|hook| hook.node).collect();
                 finder.condition(cond, &hooks, Some(rule));
             }
         }
@@ -122,6 +125,10 @@ impl Finder<'_> {
 
 /// The innermost part that is constant on all hooks, and its value.
 fn constant(cond: &Cond, hooks: &[HookId]) -> Option<Constant> {
+    // If a part mentions a field twice, so does the whole.
+    if !is_suspect(cond) {
+        return None;
+    }
     let mut parts = Vec::new();
     collect(cond, &mut parts);
     parts.retain(|part| is_suspect(part));
@@ -175,23 +182,28 @@ fn family(field: FieldId) -> FieldId {
     }
 }
 
-/// Whether a condition's parts could exclude each other, or leave nothing.
+/// Whether a condition's parts could exclude each other, or leave nothing: some field
+/// is mentioned more than once.
 fn is_suspect(cond: &Cond) -> bool {
-    let mut fields = Vec::new();
-    mentions(cond, &mut fields);
-    let mut seen = BTreeSet::new();
-    !fields.into_iter().all(|field| seen.insert(field))
+    !mentions_once(cond, &mut 0)
 }
 
-fn mentions(cond: &Cond, into: &mut Vec<FieldId>) {
+/// Whether no field is mentioned twice, nor among `seen` (by bits).
+fn mentions_once(cond: &Cond, seen: &mut u128) -> bool {
+    let mut is_first = |field: FieldId| {
+        let bit = 1_u128 << (family(field) as u8 & 127);
+        let is_first = *seen & bit == 0;
+        *seen |= bit;
+        is_first
+    };
     match &cond.kind {
-        CondKind::Test(FieldRef::Field(field), _) => into.push(family(*field)),
-        CondKind::Test(FieldRef::AnyPath, _) => into.extend([FieldId::Path, FieldId::NewPath]),
-        CondKind::Not(inner) => mentions(inner, into),
+        CondKind::Test(FieldRef::Field(field), _) => is_first(*field),
+        CondKind::Test(FieldRef::AnyPath, _) => {
+            is_first(FieldId::Path) && is_first(FieldId::NewPath)
+        }
+        CondKind::Not(inner) => mentions_once(inner, seen),
         CondKind::And(parts) | CondKind::Or(parts) => {
-            for part in parts {
-                mentions(part, into);
-            }
+            parts.iter().all(|part| mentions_once(part, seen))
         }
     }
 }

@@ -9,6 +9,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::intern::Lists;
 use crate::ir::{EffectIr, RuleId};
 
 /// Rules compared for one search.
@@ -27,7 +28,80 @@ pub(crate) struct Strength {
 #[derive(Debug, Default)]
 pub(crate) struct HookSets {
     /// Rules of one module that are true together, each set once.
-    pub(crate) sets: Vec<Vec<RuleId>>,
+    sets: Lists,
+}
+
+impl HookSets {
+    /// The sets, of numbers of rules.
+    pub(crate) fn new(sets: Lists) -> Self {
+        Self { sets }
+    }
+
+    /// Every rule that is true somewhere; some more than once.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = RuleId> {
+        self.sets.iter().flatten().copied().map(RuleId)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &[u32]> {
+        self.sets.iter()
+    }
+}
+
+/// Something about each rule, by its number.
+#[derive(Debug)]
+pub(crate) struct ByRule<T> {
+    list: Vec<T>,
+}
+
+impl<T> Default for ByRule<T> {
+    fn default() -> Self {
+        Self { list: Vec::new() }
+    }
+}
+
+impl<T: Clone + Default> ByRule<T> {
+    /// What is known of a rule.
+    pub(crate) fn get(&self, rule: RuleId) -> Option<&T> {
+        self.list.get(rule.0 as usize)
+    }
+
+    /// To change what is known of it.
+    pub(crate) fn entry(&mut self, rule: RuleId) -> Option<&mut T> {
+        let index = rule.0 as usize;
+        if self.list.len() <= index {
+            self.list.resize(index.saturating_add(1), T::default());
+        }
+        self.list.get_mut(index)
+    }
+
+    fn set(&mut self, rule: RuleId, value: T) {
+        if let Some(slot) = self.entry(rule) {
+            *slot = value;
+        }
+    }
+}
+
+impl ByRule<bool> {
+    /// Whether the rule is marked.
+    pub(crate) fn has(&self, rule: RuleId) -> bool {
+        self.get(rule) == Some(&true)
+    }
+}
+
+impl FromIterator<RuleId> for ByRule<bool> {
+    fn from_iter<I: IntoIterator<Item = RuleId>>(rules: I) -> Self {
+        rules.into_iter().map(|rule| (rule, true)).collect()
+    }
+}
+
+impl<T: Clone + Default> FromIterator<(RuleId, T)> for ByRule<T> {
+    fn from_iter<I: IntoIterator<Item = (RuleId, T)>>(rules: I) -> Self {
+        let mut by_rule = Self::default();
+        for (rule, value) in rules {
+            by_rule.set(rule, value);
+        }
+        by_rule
+    }
 }
 
 /// What is found out about a rule.
@@ -52,7 +126,7 @@ impl Cover {
 /// All hooks, and the rules' strengths.
 pub(crate) struct Dominance<'a> {
     pub(crate) hooks: &'a [HookSets],
-    pub(crate) strengths: &'a BTreeMap<RuleId, Strength>,
+    pub(crate) strengths: &'a ByRule<Option<Strength>>,
     /// Whether an `audit` says all that another says.
     pub(crate) says_as_much: &'a dyn Fn(RuleId, RuleId) -> bool,
 }
@@ -70,7 +144,7 @@ impl Strength {
 
 impl Dominance<'_> {
     fn strength(&self, rule: RuleId) -> Option<Strength> {
-        self.strengths.get(&rule).copied()
+        self.strengths.get(rule).copied().flatten()
     }
 
     /// Whether a rule leaves another nothing to do where both are true.
@@ -90,25 +164,32 @@ impl Dominance<'_> {
     }
 
     /// The rules that are true somewhere.
-    pub(crate) fn live(&self) -> BTreeSet<RuleId> {
-        let sets = self.hooks.iter().flat_map(|hook| &hook.sets);
-        sets.flatten().copied().collect()
+    pub(crate) fn live(&self) -> ByRule<bool> {
+        self.hooks.iter().flat_map(HookSets::rules).collect()
     }
 
     /// Rules that others make redundant, with those others. All of them may be
     /// removed together. `None`: too much work.
     pub(crate) fn redundant(&self) -> Option<BTreeMap<RuleId, Cover>> {
         let mut work = 0;
-        let mut needed = BTreeSet::new();
+        let mut needed: ByRule<bool> = ByRule::default();
         let mut covers: BTreeMap<RuleId, Candidates> = BTreeMap::new();
         for hook in self.hooks {
             // A rule that is true wherever another is comes first.
-            let mut counts: BTreeMap<RuleId, u32> = BTreeMap::new();
-            for rule in hook.sets.iter().flatten() {
-                *counts.entry(*rule).or_default() += 1;
+            let mut counts: ByRule<u32> = ByRule::default();
+            for rule in hook.rules() {
+                if let Some(count) = counts.entry(rule) {
+                    *count += 1;
+                }
             }
-            let rank = |rule: RuleId| (counts.get(&rule).copied(), Reverse(rule));
-            for set in &hook.sets {
+            let rank = |rule: RuleId| (counts.get(rule).copied(), Reverse(rule));
+            for set in hook.iter() {
+                if let [rule] = set {
+                    // Nothing is above it.
+                    needed.set(RuleId(*rule), true);
+                    work += 2;
+                    continue;
+                }
                 for group in self.groups(set) {
                     work += group.len();
                     for rule in &group {
@@ -116,8 +197,8 @@ impl Dominance<'_> {
                             !self.dominates(*rule, other) || rank(other) > rank(*rule)
                         });
                         if others.is_empty() {
-                            needed.insert(*rule);
-                        } else if !needed.contains(rule) {
+                            needed.set(*rule, true);
+                        } else if !needed.has(*rule) {
                             covers.entry(*rule).or_default().add(&others);
                         }
                     }
@@ -129,7 +210,7 @@ impl Dominance<'_> {
         }
         let mut found: BTreeMap<RuleId, Cover> = covers
             .into_iter()
-            .filter(|(rule, _)| !needed.contains(rule))
+            .filter(|(rule, _)| !needed.has(*rule))
             .map(|(rule, candidates)| (rule, candidates.cover()))
             .collect();
         self.by_several(&mut found, work)?;
@@ -139,29 +220,29 @@ impl Dominance<'_> {
     /// Rules that rules of their own strength leave nothing to do, in whichever
     /// order: the later ones go first.
     fn by_several(&self, found: &mut BTreeMap<RuleId, Cover>, mut work: usize) -> Option<()> {
-        let mut places: BTreeMap<RuleId, Vec<(usize, usize)>> = BTreeMap::new();
-        let mut alone = BTreeSet::new();
+        let mut places: BTreeMap<RuleId, Vec<(usize, u32)>> = BTreeMap::new();
+        let mut alone: ByRule<bool> = ByRule::default();
         for (hook, sets) in self.hooks.iter().enumerate() {
-            for (index, set) in sets.sets.iter().enumerate() {
-                for rule in set {
+            for (index, set) in (0..).zip(sets.iter()) {
+                for rule in set.iter().copied().map(RuleId) {
                     if set.len() == 1 {
-                        alone.insert(*rule);
-                    } else if !found.contains_key(rule) {
-                        places.entry(*rule).or_default().push((hook, index));
+                        alone.set(rule, true);
+                    } else if !found.contains_key(&rule) {
+                        places.entry(rule).or_default().push((hook, index));
                     }
                 }
             }
         }
         for (rule, places) in places.into_iter().rev() {
-            if alone.contains(&rule) {
+            if alone.has(rule) {
                 continue;
             }
             let mut candidates = Candidates::default();
             let mut covered = true;
             for (hook, index) in places {
-                let sets = self.hooks.get(hook).and_then(|hook| hook.sets.get(index));
-                let set = sets.map(Vec::as_slice).unwrap_or_default();
-                let others = self.above(set, rule, &mut work, |other| !found.contains_key(&other));
+                let set = self.hooks.get(hook).map(|hook| hook.sets.get(index));
+                let set: Vec<RuleId> = set.into_iter().flatten().copied().map(RuleId).collect();
+                let others = self.above(&set, rule, &mut work, |other| !found.contains_key(&other));
                 if work > MAX_WORK {
                     return None;
                 }
@@ -182,20 +263,25 @@ impl Dominance<'_> {
     pub(crate) fn overruled(&self) -> BTreeMap<RuleId, Cover> {
         let mut effective = BTreeSet::new();
         let mut covers: BTreeMap<RuleId, Candidates> = BTreeMap::new();
-        for set in self.hooks.iter().flat_map(|hook| &hook.sets) {
-            let restricts = |rule: &RuleId| {
-                let strength = self.strength(*rule);
-                strength.is_some_and(|strength| strength.strictness().is_some())
-            };
-            let denials: Vec<RuleId> = set.iter().copied().filter(restricts).collect();
-            for rule in set {
-                if self.strength(*rule).map(|strength| strength.effect) != Some(EffectIr::Allow) {
-                    continue;
-                }
+        let is_allow = |rule: &RuleId| {
+            let strength = self.strength(*rule);
+            strength.is_some_and(|strength| strength.effect == EffectIr::Allow)
+        };
+        let restricts = |rule: &RuleId| {
+            let strength = self.strength(*rule);
+            strength.is_some_and(|strength| strength.strictness().is_some())
+        };
+        for set in self.hooks.iter().flat_map(HookSets::iter) {
+            let rules = || set.iter().copied().map(RuleId);
+            if !rules().any(|rule| is_allow(&rule)) {
+                continue;
+            }
+            let denials: Vec<RuleId> = rules().filter(restricts).collect();
+            for rule in rules().filter(is_allow) {
                 if denials.is_empty() {
-                    effective.insert(*rule);
-                } else if !effective.contains(rule) {
-                    covers.entry(*rule).or_default().add(&denials);
+                    effective.insert(rule);
+                } else if !effective.contains(&rule) {
+                    covers.entry(rule).or_default().add(&denials);
                 }
             }
         }
@@ -207,16 +293,16 @@ impl Dominance<'_> {
     }
 
     /// A set by what its rules can do to each other.
-    fn groups(&self, set: &[RuleId]) -> Vec<Vec<RuleId>> {
+    fn groups(&self, set: &[u32]) -> Vec<Vec<RuleId>> {
         let mut groups: BTreeMap<u8, Vec<RuleId>> = BTreeMap::new();
-        for rule in set {
-            let kind = match self.strength(*rule).map(|strength| strength.effect) {
+        for rule in set.iter().copied().map(RuleId) {
+            let kind = match self.strength(rule).map(|strength| strength.effect) {
                 Some(EffectIr::Deny(_) | EffectIr::Kill) => 0,
                 Some(EffectIr::Allow) => 1,
                 Some(EffectIr::Audit) => 2,
                 None => continue,
             };
-            groups.entry(kind).or_default().push(*rule);
+            groups.entry(kind).or_default().push(rule);
         }
         groups.into_values().collect()
     }
@@ -286,15 +372,15 @@ mod tests {
             .zip(rules)
             .map(|(id, (effect, quiet))| {
                 let (effect, quiet) = (*effect, *quiet);
-                (RuleId(id), Strength { effect, quiet })
+                (RuleId(id), Some(Strength { effect, quiet }))
             })
             .collect();
-        let sets = sets
-            .iter()
-            .map(|set| set.iter().map(|rule| RuleId(*rule)).collect())
-            .collect();
+        let mut lists = Lists::default();
+        for set in sets {
+            lists.push(set);
+        }
         let dominance = Dominance {
-            hooks: &[HookSets { sets }],
+            hooks: &[HookSets::new(lists)],
             strengths: &strengths,
             says_as_much: &|_, _| true,
         };

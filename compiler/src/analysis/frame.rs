@@ -247,22 +247,26 @@ pub(crate) fn translator<'a>(
 }
 
 impl<M> Decided<M> {
-    /// The terminals that events lead to, in any part.
-    pub(crate) fn terminals(&self) -> BTreeSet<OutcomeId> {
-        let mut found = BTreeSet::new();
-        for part in &self.parts {
-            if let Leads::Outcome(outcome) = part.root.leads() {
-                found.insert(outcome);
+    /// The terminals that events lead to, in any part, in order.
+    pub(crate) fn terminals(&self) -> Vec<OutcomeId> {
+        let mut found = Vec::new();
+        let mut add = |reference: Ref| {
+            if let Leads::Outcome(outcome) = reference.leads() {
+                found.push(outcome);
             }
+        };
+        for part in &self.parts {
+            add(part.root);
             for node in self.nodes.survey(part.root).nodes {
                 let children = self.nodes.list().get(node as usize);
-                for child in children.into_iter().flat_map(Node::children) {
-                    if let Leads::Outcome(outcome) = child.leads() {
-                        found.insert(outcome);
-                    }
-                }
+                children
+                    .into_iter()
+                    .flat_map(Node::children)
+                    .for_each(&mut add);
             }
         }
+        found.sort_unstable();
+        found.dedup();
         found
     }
 }

@@ -4,11 +4,13 @@
 //! the kernel can produce. It must not know what classes stand for.
 
 use lsmpc_abi::NAME_MAX_BYTES;
-use rustc_hash::FxHashSet;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::text::{Shape, TooFar, shortest};
-use crate::automaton::Pool;
 use crate::automaton::path::{PathAutomaton, PathState};
+use crate::automaton::{DfaId, KeyId, Pool};
 
 /// States looked at for one field.
 const MAX_STATES: usize = 1 << 21;
@@ -62,8 +64,19 @@ struct Step {
     phase: Phase,
     /// The step before, and the component that leads here.
     from: usize,
-    component: Box<[u8]>,
+    component: Component,
 }
+
+#[derive(Debug, Clone, Copy)]
+enum Component {
+    Empty,
+    Key(KeyId),
+    /// Its place among [`Search::texts`].
+    Text(usize, usize),
+}
+
+/// Components that lead to the accepted sets of an automaton.
+type Texts = Rc<[(u32, Component)]>;
 
 struct Search<'a> {
     automaton: &'a PathAutomaton,
@@ -72,6 +85,10 @@ struct Search<'a> {
     seen: FxHashSet<(u32, Phase)>,
     found: Vec<Option<Vec<u8>>>,
     missing: usize,
+    /// Components that were searched for, one after the other.
+    texts: Vec<u8>,
+    /// Those of states without literal components.
+    plain: FxHashMap<(Option<DfaId>, Shape), Texts>,
 }
 
 /// A path of each class; `None` where there is none.
@@ -87,8 +104,10 @@ pub(crate) fn paths(
         seen: FxHashSet::default(),
         found: vec![None; automaton.classes.len()],
         missing: automaton.classes.len(),
+        texts: Vec::new(),
+        plain: FxHashMap::default(),
     };
-    search.go(0, Phase::Start, 0, Box::default());
+    search.go(0, Phase::Start, 0, Component::Empty);
     let mut next = 0;
     let mut others = forms.others().iter();
     while search.missing > 0 {
@@ -106,9 +125,9 @@ pub(crate) fn paths(
         }
         let (state, phase) = (step.state, step.phase);
         match phase {
-            Phase::Start => search.exactly(next, state, b"", Phase::Root),
+            Phase::Start => search.empty(next, state, Phase::Root),
             Phase::Root => {
-                search.exactly(next, state, b"", Phase::Whole);
+                search.empty(next, state, Phase::Whole);
                 search.all(next, state, Shape::Component, Phase::Open)?;
             }
             Phase::Open => search.all(next, state, Shape::Component, Phase::Open)?,
@@ -124,7 +143,7 @@ impl Search<'_> {
         self.automaton.states.get(state as usize)
     }
 
-    fn go(&mut self, state: u32, phase: Phase, from: usize, component: Box<[u8]>) {
+    fn go(&mut self, state: u32, phase: Phase, from: usize, component: Component) {
         if !self.seen.insert((state, phase)) {
             return;
         }
@@ -147,56 +166,92 @@ impl Search<'_> {
         }
     }
 
+    fn bytes(&self, component: Component) -> &[u8] {
+        match component {
+            Component::Empty => &[],
+            Component::Key(key) => self.pool.key_bytes(key),
+            Component::Text(start, end) => self.texts.get(start..end).unwrap_or_default(),
+        }
+    }
+
     /// The path up to a step.
     fn text(&self, step: usize) -> Vec<u8> {
         let mut parts: Vec<&[u8]> = Vec::new();
         let mut at = step;
         while let Some(step) = self.steps.get(at).filter(|step| step.phase != Phase::Start) {
-            parts.push(&step.component);
+            parts.push(self.bytes(step.component));
             at = step.from;
         }
         parts.reverse();
         parts.join(&b'/')
     }
 
-    /// One component.
-    fn exactly(&mut self, from: usize, state: u32, component: &[u8], phase: Phase) {
+    /// The empty component.
+    fn empty(&mut self, from: usize, state: u32, phase: Phase) {
         let Some(body) = self.state(state) else {
             return;
         };
-        let next = follow(body, self.pool, component);
-        self.go(next, phase, from, component.into());
+        let next = follow(body, self.pool, b"");
+        self.go(next, phase, from, Component::Empty);
     }
 
     /// Every component of the shape, as far as they lead to different states.
     fn all(&mut self, from: usize, state: u32, shape: Shape, phase: Phase) -> Result<(), TooFar> {
-        let Some(body) = self.automaton.states.get(state as usize) else {
+        let (automaton, pool) = (self.automaton, self.pool);
+        let Some(body) = automaton.states.get(state as usize) else {
             return Ok(());
         };
-        let mut literals: Vec<(&[u8], u32)> = body
+        let mut literals: Vec<(&[u8], KeyId, u32)> = body
             .literals
             .iter()
-            .map(|(key, next)| (self.pool.key_bytes(*key), *next))
+            .map(|(key, next)| (pool.key_bytes(*key), *key, *next))
             .collect();
         literals.sort_unstable();
-        let excluded: Vec<&[u8]> = literals.iter().map(|(bytes, _)| *bytes).collect();
-        let dfa = body.wild.as_ref().and_then(|(dfa, _)| self.pool.get(*dfa));
-        let found = shortest(dfa, shape, &excluded, NAME_MAX_BYTES)?;
-        for (set, text) in found {
+        for (set, text) in self.others(body, shape, &literals)?.iter() {
             let next = match &body.wild {
-                Some((_, next)) => next.get(set as usize).copied(),
+                Some((_, next)) => next.get(*set as usize).copied(),
                 None => Some(body.default),
             };
             if let Some(next) = next {
-                self.go(next, phase, from, text.into());
+                self.go(next, phase, from, *text);
             }
         }
-        for (bytes, next) in literals {
+        for (bytes, key, next) in literals {
             if bytes.len() <= NAME_MAX_BYTES && shape.fits(bytes) {
-                self.go(next, phase, from, bytes.into());
+                self.go(next, phase, from, Component::Key(key));
             }
         }
         Ok(())
+    }
+
+    /// A component of each set that the state's automaton accepts, none of them a
+    /// literal one of the state's.
+    fn others(
+        &mut self,
+        body: &PathState,
+        shape: Shape,
+        literals: &[(&[u8], KeyId, u32)],
+    ) -> Result<Texts, TooFar> {
+        let dfa = body.wild.as_ref().map(|(dfa, _)| *dfa);
+        let known = self.plain.get(&(dfa, shape));
+        if let Some(texts) = known.filter(|_| literals.is_empty()) {
+            return Ok(Rc::clone(texts));
+        }
+        let excluded: Vec<&[u8]> = literals.iter().map(|(bytes, ..)| *bytes).collect();
+        let automaton = dfa.and_then(|dfa| self.pool.get(dfa));
+        let found = shortest(automaton, shape, &excluded, NAME_MAX_BYTES)?;
+        let texts: Texts = found
+            .into_iter()
+            .map(|(set, text)| {
+                let start = self.texts.len();
+                self.texts.extend(text);
+                (set, Component::Text(start, self.texts.len()))
+            })
+            .collect();
+        if literals.is_empty() {
+            self.plain.insert((dfa, shape), Rc::clone(&texts));
+        }
+        Ok(texts)
     }
 }
 
@@ -247,7 +302,7 @@ mod tests {
         let paths = paths(&automaton, &pool, forms).unwrap();
         for (class, path) in automaton.classes.iter().zip(paths) {
             let Some(path) = path else { continue };
-            assert_eq!(automaton.classify(&pool, &path), class.as_ref());
+            assert_eq!(automaton.classify(&pool, &path), class);
             list.push((class.to_vec(), String::from_utf8(path).unwrap()));
         }
         list.sort();

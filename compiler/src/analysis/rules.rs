@@ -5,13 +5,11 @@
 //! Which rules are true together is [`super::rulesets`]'s, what follows from it
 //! [`super::dominance`]'s.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use lsmpc_abi::hook::HookId;
 use lsmpc_syntax::Span;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
-use super::dominance::{Cover, Dominance, HookSets, Strength};
+use super::dominance::{ByRule, Cover, Dominance, HookSets, Strength};
 use super::frame::{Frame, Undecided, translator};
 use super::report::Reports;
 use super::rulesets::RuleSets;
@@ -19,6 +17,7 @@ use super::truths;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::hir::{Hir, Module, Rule};
+use crate::intern::ListInterner;
 use crate::ir::{Cond, HookIr, Ir, RuleId, RuleKind};
 
 /// Most rules that a message names.
@@ -28,13 +27,14 @@ const MAX_NAMED: usize = 3;
 struct Book<'a> {
     hir: &'a Hir,
     ir: &'a Ir,
-    rules: BTreeMap<RuleId, (&'a Module, &'a Rule)>,
+    /// By number.
+    rules: Vec<Option<(&'a Module, &'a Rule)>>,
 }
 
 /// What is known of one hook.
 struct HookFacts {
     hook: HookId,
-    live: BTreeSet<RuleId>,
+    live: ByRule<bool>,
 }
 
 /// Warns about rules that change nothing. `constant` are places of rules of which
@@ -47,7 +47,7 @@ pub(super) fn examine(hir: &Hir, ir: &Ir, constant: &dyn Fn(Span) -> bool, repor
     for hook in &ir.hooks {
         match hook_sets(&mut frame, ir, hook) {
             Ok(found) => {
-                let live = found.sets.iter().flatten().copied().collect();
+                let live = found.rules().collect();
                 facts.push(HookFacts {
                     hook: hook.hook,
                     live,
@@ -81,32 +81,35 @@ pub(super) fn examine(hir: &Hir, ir: &Ir, constant: &dyn Fn(Span) -> bool, repor
             Default::default()
         }
     };
-    for (id, (module, rule)) in &book.rules {
+    for (id, found) in (0..).map(RuleId).zip(&book.rules) {
+        let Some((module, rule)) = found else {
+            continue;
+        };
         if !decided(rule) || constant(rule.span) {
             continue;
         }
         let dead: Vec<&HookFacts> = facts
             .iter()
-            .filter(|facts| rule.is_about(facts.hook) && !facts.live.contains(id))
+            .filter(|facts| rule.is_about(facts.hook) && !facts.live.has(id))
             .collect();
-        if !live.contains(id) {
-            reports.of_rule(rule, book.never(*id, module, rule));
+        if !live.has(id) {
+            reports.of_rule(rule, book.never(id, module, rule));
             continue;
         }
         for facts in dead {
             reports.of_rule(rule, never_on(rule, facts.hook));
         }
-        if let Some(cover) = redundant.get(id) {
-            if book.holds_for_unknowns(*id, cover) {
+        if let Some(cover) = redundant.get(&id) {
+            if book.holds_for_unknowns(id, cover) {
                 reports.of_rule(rule, book.redundant(rule, cover));
             }
-        } else if let Some(cover) = overruled.get(id) {
+        } else if let Some(cover) = overruled.get(&id) {
             reports.of_rule(rule, book.overruled(rule, cover));
         }
     }
 }
 
-fn strengths(ir: &Ir) -> BTreeMap<RuleId, Strength> {
+fn strengths(ir: &Ir) -> ByRule<Option<Strength>> {
     let modules = ir.hooks.iter().flat_map(|hook| &hook.modules);
     modules
         .flat_map(|module| &module.rules)
@@ -115,7 +118,7 @@ fn strengths(ir: &Ir) -> BTreeMap<RuleId, Strength> {
                 effect: rule.effect,
                 quiet: rule.quiet,
             };
-            (rule.rule, strength)
+            (rule.rule, Some(strength))
         })
         .collect()
 }
@@ -128,25 +131,24 @@ fn hook_sets(frame: &mut Frame, ir: &Ir, hook: &HookIr) -> Result<HookSets, Unde
     if decided.model.is_full() {
         return Err("too many rules are true at once".to_owned());
     }
-    let mut seen: FxHashSet<Vec<RuleId>> = FxHashSet::default();
-    let mut found = HookSets::default();
+    let mut found = ListInterner::default();
+    let mut rules: Vec<(u32, u32)> = Vec::new();
+    let mut list = Vec::new();
     for terminal in decided.terminals() {
-        let set = decided.model.sets.get(terminal.0 as usize);
-        let mut by_module: BTreeMap<u32, Vec<RuleId>> = BTreeMap::new();
-        for item in set.map(AsRef::as_ref).unwrap_or_default() {
-            if let Some(item) = decided.model.item(*item)
-                && let Some(rule) = item.rule
-            {
-                by_module.entry(item.module).or_default().push(rule.rule);
-            }
-        }
-        for set in by_module.into_values() {
-            if seen.insert(set.clone()) {
-                found.sets.push(set);
-            }
+        let items = decided.model.set(terminal).iter();
+        rules.clear();
+        rules.extend(items.filter_map(|item| {
+            let item = decided.model.item(*item)?;
+            Some((item.module, item.rule?.rule.0))
+        }));
+        // Items are in the order of modules.
+        for module in rules.chunk_by(|(one, _), (other, _)| one == other) {
+            list.clear();
+            list.extend(module.iter().map(|(_, rule)| *rule));
+            found.intern(&list);
         }
     }
-    Ok(found)
+    Ok(HookSets::new(found.into_lists()))
 }
 
 /// A rule that matches on some of its hooks only.
@@ -164,30 +166,28 @@ fn never_on(rule: &Rule, hook: HookId) -> Diagnostic {
 
 impl<'a> Book<'a> {
     fn new(hir: &'a Hir, ir: &'a Ir) -> Self {
-        let mut by_place = BTreeMap::new();
+        let mut by_place: FxHashMap<(u32, u32, &str), (&Module, &Rule)> = FxHashMap::default();
         for module in &hir.modules {
             for rule in &module.rules {
                 let place = &rule.place;
-                by_place.insert(
-                    (place.file.as_str(), place.line, place.column),
-                    (module, rule),
-                );
+                by_place.insert((place.line, place.column, &place.file), (module, rule));
             }
         }
-        let mut rules = BTreeMap::new();
-        for (info, number) in ir.rules.iter().zip(0..) {
-            let place = (info.file.as_str(), info.line, info.column);
-            if info.kind != RuleKind::Default
-                && let Some(found) = by_place.get(&place)
-            {
-                rules.insert(RuleId(number), *found);
-            }
-        }
+        let rules = ir
+            .rules
+            .iter()
+            .map(|info| {
+                let place = (info.line, info.column, &*info.file);
+                let found = by_place.get(&place).copied();
+                found.filter(|_| info.kind != RuleKind::Default)
+            })
+            .collect();
         Self { hir, ir, rules }
     }
 
     fn rule(&self, id: RuleId) -> Option<&'a Rule> {
-        self.rules.get(&id).map(|(_, rule)| *rule)
+        let (_, rule) = self.rules.get(id.0 as usize).copied().flatten()?;
+        Some(rule)
     }
 
     /// Whether the records of one `audit` say all that those of another do.

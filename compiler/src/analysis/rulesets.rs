@@ -5,8 +5,8 @@
 //! made of the sets.
 
 use lsmpc_abi::hook::HookId;
-use rustc_hash::FxHashMap;
 
+use crate::intern::ListInterner;
 use crate::ir::{HookIr, RuleId, RuleIr};
 use crate::lower::LowerError;
 use crate::lower::diagram::Model;
@@ -36,10 +36,11 @@ pub(crate) struct RuleSets<'ir> {
     hook: &'ir HookIr,
     /// By number, from 1 on. A module's condition comes before its rules.
     items: Vec<Item<'ir>>,
-    ids: FxHashMap<Box<[u32]>, OutcomeId>,
     /// Sets of rules (as items) that are in force together, by number.
-    pub(crate) sets: Vec<Box<[u32]>>,
+    sets: ListInterner,
     entries: usize,
+    /// Scratch of [`RuleSets::terminal`].
+    list: Vec<u32>,
 }
 
 impl<'ir> RuleSets<'ir> {
@@ -68,9 +69,9 @@ impl<'ir> RuleSets<'ir> {
         let sets = Self {
             hook,
             items,
-            ids: FxHashMap::default(),
-            sets: Vec::new(),
+            sets: ListInterner::default(),
             entries: 0,
+            list: Vec::new(),
         };
         let residual = sets.normalise(translator.formulas, residual);
         Ok((sets, residual))
@@ -79,6 +80,11 @@ impl<'ir> RuleSets<'ir> {
     /// An item of a set.
     pub(crate) fn item(&self, item: u32) -> Option<Item<'ir>> {
         self.items.get(item.checked_sub(1)? as usize).copied()
+    }
+
+    /// A set of rules (as items) that are in force together.
+    pub(crate) fn set(&self, terminal: OutcomeId) -> &[u32] {
+        self.sets.lists().get(terminal.0)
     }
 
     /// Whether there were too many sets to keep.
@@ -131,21 +137,25 @@ impl Model for RuleSets<'_> {
     }
 
     fn terminal(&mut self, residual: &[(u32, ExprId)]) -> OutcomeId {
+        let mut list = std::mem::take(&mut self.list);
+        list.clear();
         // Exempt subjects have no rules.
-        let key: Box<[u32]> = residual
-            .iter()
-            .map(|(item, _)| *item)
-            .filter(|item| self.item(*item).is_some_and(|item| item.rule.is_some()))
-            .collect();
-        if let Some(id) = self.ids.get(&key) {
-            return *id;
-        }
-        let id = OutcomeId(u32::try_from(self.sets.len()).unwrap_or(u32::MAX));
-        if !self.is_full() {
-            self.entries += key.len() + 1;
-            self.sets.push(key.clone());
-            self.ids.insert(key, id);
-        }
+        list.extend(
+            residual
+                .iter()
+                .map(|(item, _)| *item)
+                .filter(|item| self.item(*item).is_some_and(|item| item.rule.is_some())),
+        );
+        let id = if self.is_full() {
+            OutcomeId(0)
+        } else {
+            let (id, is_new) = self.sets.intern(&list);
+            if is_new {
+                self.entries += list.len() + 1;
+            }
+            OutcomeId(id)
+        };
+        self.list = list;
         id
     }
 }

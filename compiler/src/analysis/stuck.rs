@@ -154,7 +154,6 @@ fn programs(
         .values(HookId::FileOpen, FieldId::Exe, &World::default(), id)
         .map_err(|error| error.to_string())?;
     let classifier = frame.classifiers.get(id);
-    let holds = classifier.map_or(&[][..], |classifier| &classifier.holds);
     let passed = |tests: &[u32]| {
         tests
             .iter()
@@ -162,9 +161,9 @@ fn programs(
             .fold(0, |all, bit| all | bit)
     };
     Ok((CLASS_FIRST..)
-        .zip(holds)
-        .filter_map(|(class, tests)| {
-            let value = values.get((class - CLASS_FIRST) as usize)?;
+        .zip(values.iter())
+        .filter_map(|(class, value)| {
+            let tests = classifier?.holds(class);
             match value {
                 Some(Value::Bytes(path)) => Some((passed(tests), path.clone())),
                 _ => None,

@@ -4,8 +4,7 @@
 //! one component of a path, in a form that the kernel can produce. It must not
 //! know what accepted sets stand for.
 
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::sync::LazyLock;
 
 use rustc_hash::FxHashSet;
 
@@ -19,7 +18,7 @@ const MAX_PLACES: usize = 1 << 18;
 pub(crate) struct TooFar;
 
 /// What a string must look like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
     /// A directory's entry: not empty, neither `.` nor `..`, without `/`.
     Component,
@@ -34,18 +33,17 @@ pub(crate) enum Shape {
 }
 
 /// Letters first, so that what is shown is read easily.
-const ORDER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-.";
+const FIRST: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_-.";
 
-fn bytes() -> impl Iterator<Item = u8> {
+/// Every byte but NUL, in the order in which they are tried.
+static ORDER: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let rest = (b'!'..=b'~')
         .chain([b' '])
         .chain(1..b' ')
-        .chain(0x7f..=0xff);
-    ORDER
-        .iter()
-        .copied()
-        .chain(rest.filter(|byte| !ORDER.contains(byte)))
-}
+        .chain(0x7f..=0xff)
+        .filter(|byte| !FIRST.contains(byte));
+    FIRST.iter().copied().chain(rest).collect()
+});
 
 impl Shape {
     /// The state after a byte; `None` if no such string goes on with it.
@@ -103,57 +101,158 @@ struct Place {
     excluded: (usize, usize),
 }
 
+/// A string that a search has come to: the one before and one more byte.
+struct Step {
+    place: Place,
+    length: usize,
+    before: usize,
+    byte: u8,
+}
+
+struct Search<'a> {
+    dfa: Option<&'a Dfa>,
+    shape: Shape,
+    excluded: &'a [&'a [u8]],
+    steps: Vec<Step>,
+    seen: FxHashSet<Place>,
+    /// The step of each set.
+    found: Vec<Option<usize>>,
+    missing: usize,
+}
+
 /// For each set that the automaton accepts (0 without one) the shortest string of
-/// the shape, at most `longest` bytes, that is none of `excluded` (sorted).
+/// the shape, at most `longest` bytes, that is none of `excluded` (sorted). By set.
 pub(crate) fn shortest(
     dfa: Option<&Dfa>,
     shape: Shape,
     excluded: &[&[u8]],
     longest: usize,
-) -> Result<BTreeMap<u32, Vec<u8>>, TooFar> {
+) -> Result<Vec<(u32, Vec<u8>)>, TooFar> {
     let sets = dfa.map_or(1, |dfa| dfa.sets.len());
-    let mut found = BTreeMap::new();
-    let mut seen = FxHashSet::default();
-    let mut queue = VecDeque::new();
+    let mut search = Search {
+        dfa,
+        shape,
+        excluded,
+        steps: Vec::new(),
+        seen: FxHashSet::default(),
+        found: vec![None; sets],
+        missing: sets,
+    };
     let start = Place {
         dfa: dfa.map_or(0, |dfa| dfa.start),
         shape: 0,
         excluded: (0, excluded.len()),
     };
-    seen.insert(start);
-    queue.push_back((start, Vec::new()));
-    while let Some((place, text)) = queue.pop_front() {
-        let set = dfa.map_or(0, |dfa| dfa.accept(place.dfa));
-        if shape.accepts(place.shape) && !is_excluded(excluded, place.excluded, text.len()) {
-            found.entry(set).or_insert_with(|| text.clone());
-            if found.len() == sets {
-                break;
+    search.visit(start, 0, 0, 0)?;
+    search.go(longest)?;
+    let found = (0..).zip(&search.found);
+    Ok(found
+        .filter_map(|(set, step)| Some((set, search.text((*step)?))))
+        .collect())
+}
+
+impl Search<'_> {
+    /// From the shortest strings to longer ones.
+    fn go(&mut self, longest: usize) -> Result<(), TooFar> {
+        let mut next = 0;
+        let mut alike: Option<Vec<u8>> = None;
+        while let Some(step) = self.steps.get(next).filter(|_| self.missing > 0) {
+            let (place, length) = (step.place, step.length);
+            let set = self.dfa.map_or(0, |dfa| dfa.accept(place.dfa));
+            let dead = self.dfa.is_none() || place.dfa == 0;
+            let is_found = self.found.get(set as usize).is_some_and(Option::is_some);
+            if length < longest && !(dead && is_found) {
+                let (low, high) = place.excluded;
+                if low < high {
+                    self.longer(next, place, length, &ORDER)?;
+                } else {
+                    let (dfa, shape) = (self.dfa, self.shape);
+                    let bytes = alike.get_or_insert_with(|| distinct(dfa, shape));
+                    self.longer(next, place, length, bytes)?;
+                }
             }
+            next += 1;
         }
-        let dead = dfa.is_none() || place.dfa == 0;
-        if text.len() >= longest || (dead && found.contains_key(&set)) {
-            continue;
-        }
-        for byte in bytes() {
-            let Some(next) = shape.step(place.shape, byte) else {
+        Ok(())
+    }
+
+    /// One more byte.
+    fn longer(
+        &mut self,
+        before: usize,
+        place: Place,
+        length: usize,
+        bytes: &[u8],
+    ) -> Result<(), TooFar> {
+        for byte in bytes.iter().copied() {
+            let Some(next) = self.shape.step(place.shape, byte) else {
                 continue;
             };
             let next = Place {
-                dfa: dfa.map_or(0, |dfa| dfa.next(place.dfa, byte)),
+                dfa: self.dfa.map_or(0, |dfa| dfa.next(place.dfa, byte)),
                 shape: next,
-                excluded: narrow(excluded, place.excluded, text.len(), byte),
+                excluded: narrow(self.excluded, place.excluded, length, byte),
             };
-            if seen.insert(next) {
-                if seen.len() > MAX_PLACES {
-                    return Err(TooFar);
-                }
-                let mut longer = text.clone();
-                longer.push(byte);
-                queue.push_back((next, longer));
+            self.visit(next, length + 1, before, byte)?;
+            if self.missing == 0 {
+                break;
             }
         }
+        Ok(())
     }
-    Ok(found)
+
+    fn visit(
+        &mut self,
+        place: Place,
+        length: usize,
+        before: usize,
+        byte: u8,
+    ) -> Result<(), TooFar> {
+        if !self.seen.insert(place) {
+            return Ok(());
+        }
+        if self.seen.len() > MAX_PLACES {
+            return Err(TooFar);
+        }
+        if self.shape.accepts(place.shape) && !is_excluded(self.excluded, place.excluded, length) {
+            let set = self.dfa.map_or(0, |dfa| dfa.accept(place.dfa));
+            if let Some(slot @ None) = self.found.get_mut(set as usize) {
+                *slot = Some(self.steps.len());
+                self.missing -= 1;
+            }
+        }
+        self.steps.push(Step {
+            place,
+            length,
+            before,
+            byte,
+        });
+        Ok(())
+    }
+
+    fn text(&self, mut at: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        while let Some(step) = self.steps.get(at).filter(|step| step.length > 0) {
+            text.push(step.byte);
+            at = step.before;
+        }
+        text.reverse();
+        text
+    }
+}
+
+/// One byte of each kind that neither automaton nor shape tells apart, the first in
+/// order.
+fn distinct(dfa: Option<&Dfa>, shape: Shape) -> Vec<u8> {
+    if matches!(shape, Shape::Prefix(_) | Shape::Numbered(_)) {
+        return ORDER.clone();
+    }
+    let mut seen = FxHashSet::default();
+    let is_new = |byte: &u8| {
+        let column = dfa.and_then(|dfa| dfa.map.get(usize::from(*byte)));
+        seen.insert((column, matches!(*byte, b'/' | b'.').then_some(*byte)))
+    };
+    ORDER.iter().copied().filter(is_new).collect()
 }
 
 fn is_excluded(excluded: &[&[u8]], (low, high): (usize, usize), length: usize) -> bool {
@@ -187,7 +286,7 @@ mod tests {
     fn every_set_is_reached() {
         let dfa = dfa(&["a*", "*b"]);
         let found = shortest(Some(&dfa), Shape::Component, &[], 255).unwrap();
-        let mut texts: Vec<&[u8]> = found.values().map(Vec::as_slice).collect();
+        let mut texts: Vec<&[u8]> = found.iter().map(|(_, text)| text.as_slice()).collect();
         texts.sort_unstable();
         assert_eq!(texts, [&b"a"[..], b"ab", b"b", b"c"]);
         for (set, text) in &found {
@@ -200,12 +299,12 @@ mod tests {
         let dfa = dfa(&["[ab]"]);
         let found = shortest(Some(&dfa), Shape::Component, &[b"a", b"b"], 255).unwrap();
         assert!(
-            found.values().all(|text| !b"ab".contains(&text[0])),
+            found.iter().all(|(_, text)| !b"ab".contains(&text[0])),
             "{found:?}"
         );
         assert_eq!(found.len(), 1);
         let found = shortest(None, Shape::Component, &[b"a", b"aa", b"b"], 255).unwrap();
-        assert_eq!(found[&0], b"c");
+        assert_eq!(found, [(0, b"c".to_vec())]);
     }
 
     #[test]
@@ -237,7 +336,7 @@ mod tests {
             }
         }
         let found = shortest(None, Shape::Numbered(b"pipe:["), &[], 255).unwrap();
-        assert_eq!(found[&0], b"pipe:[0]");
+        assert_eq!(found, [(0, b"pipe:[0]".to_vec())]);
         // Nothing of at most one byte is left.
         let dfa = dfa(&["ab*"]);
         let found = shortest(Some(&dfa), Shape::Name, &[], 1).unwrap();

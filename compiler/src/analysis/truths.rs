@@ -53,7 +53,7 @@ pub(crate) fn decide(
     let answers = decided.model.answers.into_iter();
     Ok(answers
         .zip(0..)
-        .filter(|(_, number)| terminals.contains(&OutcomeId(*number)))
+        .filter(|(_, number)| terminals.binary_search(&OutcomeId(*number)).is_ok())
         .map(|(answer, _)| answer)
         .collect())
 }

@@ -133,11 +133,13 @@ pub(crate) fn values(
             .collect(),
         (Method::Name(dfa), Domain::Names(empty, longest)) => {
             let shape = if *empty { Shape::Name } else { Shape::SomeName };
-            let mut found = shortest(Some(dfa), shape, &[], *longest)?;
-            (0..)
-                .take(dfa.sets.len())
-                .map(|set| found.remove(&set).map(Value::Bytes))
-                .collect()
+            let mut values = vec![None; dfa.sets.len()];
+            for (set, text) in shortest(Some(dfa), shape, &[], *longest)? {
+                if let Some(value) = values.get_mut(set as usize) {
+                    *value = Some(Value::Bytes(text));
+                }
+            }
+            values
         }
         (Method::Scalar(boundaries), Domain::Numbers(field, ranges)) => {
             intervals(boundaries, 0, u64::MAX, |bound| bound - 1)

@@ -1,36 +1,28 @@
 //! Path globs seen component by component.
 //!
 //! Owns the positions that a glob can be in between two components, and what
-//! one component does to each. A position is "what is left to match from item
-//! *i* on"; inside `**` the position is that of the `**` itself, from where a
+//! one component does to each. A position is "what is left to match from here
+//! on"; inside `**` the position is that of the `**` itself, from where a
 //! component is either swallowed whole (stay) or matched by the pieces that
 //! follow. It must not know of sets of positions: that is `path`.
 
 use super::bytes::{ALL_BYTES, Step, Steps};
+use super::{Pool, WildId};
 use crate::glob::{ByteSet, Glob, Piece};
+use crate::intern::number;
 
 /// Longest component that an edge of the image can hold.
 const LONGEST_LITERAL: usize = lsmpc_abi::NAME_MAX_BYTES;
 
-/// A piece of a glob, one byte wide or a run.
-#[derive(Debug, Clone)]
-enum Item {
-    Byte(u8),
-    Set(ByteSet),
-    Star,
-    Deep,
-    Slash,
-}
-
 /// What a component must look like to follow an [`Arc`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Shape {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape<'g> {
     /// Exactly these bytes.
-    Literal(Box<[u8]>),
+    Literal(&'g [u8]),
     /// Anything.
     Any,
-    /// These steps.
-    Wild(Steps),
+    /// This pattern.
+    Wild(WildId),
 }
 
 /// Where a component leads.
@@ -43,40 +35,77 @@ pub(crate) enum Target {
 }
 
 /// One way on from a position.
-#[derive(Debug, Clone)]
-pub(crate) struct Arc {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arc<'g> {
     /// The component.
-    pub(crate) shape: Shape,
+    pub(crate) shape: Shape<'g>,
     /// Where it leads.
     pub(crate) target: Target,
 }
 
-/// A glob and the number of its first position.
+/// A glob and its tag.
 #[derive(Debug)]
-struct Entry {
+struct Entry<'g> {
     tag: u32,
-    first: u32,
-    items: Vec<Item>,
+    glob: &'g Glob,
 }
 
-/// Globs with consecutively numbered positions.
+/// Where a position is.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    glob: u32,
+    piece: u32,
+    /// Among the bytes of a literal piece.
+    byte: u32,
+    /// It is a `**`.
+    deep: bool,
+}
+
+/// Globs with positions numbered one glob after the other, each from its start to its
+/// end.
 #[derive(Debug, Default)]
-pub(crate) struct Globs {
-    entries: Vec<Entry>,
-    /// Of each position: its glob, and whether it is a `**`.
-    places: Vec<(u32, bool)>,
+pub(crate) struct Globs<'g> {
+    entries: Vec<Entry<'g>>,
+    /// Of each position.
+    places: Vec<Place>,
 }
 
-impl Globs {
+impl<'g> Globs<'g> {
     /// Adds a glob that stands for `tag`; its first position.
-    pub(crate) fn add(&mut self, tag: u32, glob: &Glob) -> u32 {
-        let first = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
-        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
-        let items = items(glob);
-        let deep = items.iter().map(|item| matches!(item, Item::Deep));
-        self.places
-            .extend(deep.chain([false]).map(|deep| (index, deep)));
-        self.entries.push(Entry { tag, first, items });
+    pub(crate) fn add(&mut self, tag: u32, glob: &'g Glob) -> u32 {
+        let first = number(self.places.len());
+        let index = number(self.entries.len());
+        let place = |piece, byte| Place {
+            glob: index,
+            piece,
+            byte,
+            deep: false,
+        };
+        let mut last = place(0, 0);
+        for (at, piece) in (0..).zip(glob.pieces.iter()) {
+            match piece {
+                Piece::Literal(bytes) => {
+                    for (byte, _) in (1..).zip(bytes).filter(|(_, byte)| **byte == b'/') {
+                        self.places.push(last);
+                        last = if byte as usize == bytes.len() {
+                            place(at + 1, 0)
+                        } else {
+                            place(at, byte)
+                        };
+                    }
+                }
+                Piece::DeepStar => {
+                    if (last.piece, last.byte) != (at, 0) {
+                        self.places.push(last);
+                        last = place(at, 0);
+                    }
+                    last.deep = true;
+                }
+                Piece::Class(_) | Piece::Star => {}
+            }
+        }
+        self.places.push(last);
+        self.entries.push(Entry { tag, glob });
         first
     }
 
@@ -85,8 +114,7 @@ impl Globs {
     pub(crate) fn place(&self, position: u32) -> (u32, bool) {
         self.places
             .get(position as usize)
-            .copied()
-            .unwrap_or((u32::MAX, false))
+            .map_or((u32::MAX, false), |place| (place.glob, place.deep))
     }
 
     /// The first glob with this tag.
@@ -94,8 +122,7 @@ impl Globs {
         self.entries
             .iter()
             .position(|entry| entry.tag == tag)
-            .and_then(|index| u32::try_from(index).ok())
-            .unwrap_or(u32::MAX)
+            .map_or(u32::MAX, number)
     }
 
     /// The tag of a glob.
@@ -106,88 +133,119 @@ impl Globs {
     }
 
     /// Every way on from a position; the work it took.
-    pub(crate) fn arcs(&self, position: u32, into: &mut Vec<Arc>) -> usize {
-        let (glob, _) = self.place(position);
-        let Some(entry) = self.entries.get(glob as usize) else {
+    pub(crate) fn arcs(&self, position: u32, pool: &mut Pool, into: &mut Vec<Arc<'g>>) -> usize {
+        let Some(place) = self.places.get(position as usize) else {
             return 0;
         };
-        let mut work = 1;
-        let mut steps: Vec<Step> = Vec::new();
-        let from = position.wrapping_sub(entry.first) as usize;
-        let rest = entry.items.get(from..).unwrap_or_default();
-        for (here, item) in (position..).zip(rest) {
-            match item {
-                Item::Byte(byte) => steps.push(Step::Byte(*byte)),
-                Item::Set(set) => steps.push(Step::Set(*set)),
-                Item::Star | Item::Deep => {
-                    if !matches!(steps.last(), Some(Step::Run(_))) {
-                        steps.push(Step::Run(ALL_BYTES));
+        let Some(entry) = self.entries.get(place.glob as usize) else {
+            return 0;
+        };
+        let rest = entry
+            .glob
+            .pieces
+            .get(place.piece as usize..)
+            .unwrap_or_default();
+        let (head, after) = match rest.split_first() {
+            Some((Piece::Literal(bytes), after)) => (
+                bytes.get(place.byte as usize..).unwrap_or_default(),
+                Some(after),
+            ),
+            Some(_) => (&[][..], None),
+            None => (&[][..], Some(rest)),
+        };
+        let slash = head.iter().position(|byte| *byte == b'/');
+        let whole = match (slash, after) {
+            (Some(end), _) => head.get(..end).map(|head| (head, position + 1)),
+            (None, Some([])) => Some((head, position)),
+            _ => None,
+        };
+        if let Some((bytes, next)) = whole.filter(|(bytes, _)| bytes.len() <= LONGEST_LITERAL) {
+            into.push(Arc {
+                shape: Shape::Literal(bytes),
+                target: if slash.is_some() {
+                    Target::Position(next)
+                } else {
+                    Target::Accept(entry.tag)
+                },
+            });
+            return bytes.len() + 1;
+        }
+        let mut walk = Walk {
+            position,
+            work: 1,
+            steps: Vec::new(),
+        };
+        walk.arcs(*place, entry, rest, pool, into);
+        walk.work
+    }
+}
+
+/// The way from a position to the end of its component.
+struct Walk {
+    /// The last one passed.
+    position: u32,
+    work: usize,
+    steps: Vec<Step>,
+}
+
+impl Walk {
+    fn arcs<'g>(
+        &mut self,
+        place: Place,
+        entry: &Entry<'g>,
+        rest: &'g [Piece],
+        pool: &mut Pool,
+        into: &mut Vec<Arc<'g>>,
+    ) {
+        let mut skip = place.byte as usize;
+        let mut is_first = true;
+        for piece in rest {
+            match piece {
+                Piece::Literal(bytes) => {
+                    for byte in bytes.iter().skip(skip) {
+                        if *byte == b'/' {
+                            let target = Target::Position(self.position + 1);
+                            into.push(self.arc(pool, target));
+                            return;
+                        }
+                        self.steps.push(Step::Byte(*byte));
                     }
-                    if matches!(item, Item::Deep) {
-                        work += steps.len();
-                        into.push(Arc {
-                            shape: shape(&steps),
-                            target: Target::Position(here),
-                        });
-                    }
+                    skip = 0;
                 }
-                Item::Slash => {
-                    work += steps.len();
-                    into.push(Arc {
-                        shape: shape(&steps),
-                        target: Target::Position(here + 1),
-                    });
-                    return work;
+                Piece::Class(set) => self.steps.push(Step::Set(*set)),
+                Piece::Star | Piece::DeepStar => {
+                    if !matches!(self.steps.last(), Some(Step::Run(_))) {
+                        self.steps.push(Step::Run(ALL_BYTES));
+                    }
+                    if *piece == Piece::DeepStar {
+                        if !is_first {
+                            self.position += 1;
+                        }
+                        let target = Target::Position(self.position);
+                        into.push(self.arc(pool, target));
+                    }
                 }
             }
+            is_first = false;
         }
-        work += steps.len();
-        into.push(Arc {
-            shape: shape(&steps),
-            target: Target::Accept(entry.tag),
-        });
-        work
+        into.push(self.arc(pool, Target::Accept(entry.tag)));
     }
-}
 
-fn items(glob: &Glob) -> Vec<Item> {
-    let mut items = Vec::new();
-    for piece in &glob.pieces {
-        match piece {
-            Piece::Literal(bytes) => items.extend(bytes.iter().map(|byte| match byte {
-                b'/' => Item::Slash,
-                byte => Item::Byte(*byte),
-            })),
-            Piece::Class(set) => items.push(Item::Set(*set)),
-            Piece::Star => items.push(Item::Star),
-            Piece::DeepStar => items.push(Item::Deep),
-        }
-    }
-    items
-}
-
-fn shape(steps: &[Step]) -> Shape {
-    if let [Step::Run(_)] = steps {
-        return Shape::Any;
-    }
-    let literal: Option<Box<[u8]>> = steps
-        .iter()
-        .map(|step| match step {
-            Step::Byte(byte) => Some(*byte),
-            Step::Set(_) | Step::Run(_) => None,
-        })
-        .collect();
-    match literal {
-        Some(bytes) if bytes.len() <= LONGEST_LITERAL => Shape::Literal(bytes),
-        // Longer than an edge can hold: matched byte by byte.
-        _ => Shape::Wild(steps.into()),
+    fn arc<'g>(&mut self, pool: &mut Pool, target: Target) -> Arc<'g> {
+        self.work += self.steps.len();
+        let shape = if let [Step::Run(_)] = self.steps.as_slice() {
+            Shape::Any
+        } else {
+            Shape::Wild(pool.wild(&self.steps))
+        };
+        Arc { shape, target }
     }
 }
 
 /// The steps of a glob over a name: nothing splits it.
 pub(crate) fn name_steps(glob: &Glob) -> Steps {
     let mut steps = Vec::new();
-    for piece in &glob.pieces {
+    for piece in glob.pieces.iter() {
         match piece {
             Piece::Literal(bytes) => steps.extend(bytes.iter().copied().map(Step::Byte)),
             Piece::Class(set) => steps.push(Step::Set(*set)),

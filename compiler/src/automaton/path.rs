@@ -9,11 +9,13 @@
 //! against the literal here, so that whoever walks looks at them only where no
 //! edge fits.
 
+use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
 use super::component::{Arc, Globs, Shape, Target};
-use super::{DfaId, KeyId, Pool, WildId, number, reduce};
+use super::{DfaId, KeyId, Pool, reduce};
 use crate::glob::Glob;
+use crate::intern::{ListInterner, Lists, hash, number};
 
 /// A state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,7 +38,7 @@ pub(crate) struct PathAutomaton {
     /// The first is where a walk starts.
     pub(crate) states: Vec<PathState>,
     /// The sets of tags that can match, each sorted; the first is empty.
-    pub(crate) classes: Vec<Box<[u32]>>,
+    pub(crate) classes: Lists,
     /// The globs that take part in most states: index among those given, and in
     /// how many; the costliest first.
     pub(crate) costs: Vec<(u32, u64)>,
@@ -82,69 +84,104 @@ pub(crate) fn build<'g>(
         pool,
         globs: entries,
         limits,
-        classes: vec![Box::default()],
-        class_ids: FxHashMap::from_iter([(Box::default(), 0)]),
-        ids: FxHashMap::default(),
-        expanded: FxHashMap::default(),
+        classes: ListInterner::default(),
+        positions: Vec::new(),
+        ids: HashTable::new(),
+        expanded: HashTable::new(),
         sets: Vec::new(),
         states: Vec::new(),
         work: 0,
         edges: 0,
+        tags: Vec::new(),
+        next: Vec::new(),
     };
-    builder.state(0, starts.into());
+    builder.classes.intern(&[]);
+    builder.state(0, &starts);
+    drop(starts);
     builder.run()?;
     let costs = builder.costs();
+    let Builder {
+        pool,
+        states,
+        classes,
+        ..
+    } = builder;
     let automaton = PathAutomaton {
-        states: builder.states,
-        classes: builder.classes,
+        states,
+        classes: classes.into_lists(),
         costs,
     };
-    Ok(reduce::reduce(builder.pool, automaton))
+    Ok(reduce::reduce(pool, automaton))
 }
 
-struct Builder<'p> {
+struct Builder<'p, 'g> {
     pool: &'p mut Pool,
-    globs: Globs,
+    globs: Globs<'g>,
     limits: PathLimits,
-    classes: Vec<Box<[u32]>>,
-    class_ids: FxHashMap<Box<[u32]>, u32>,
-    ids: FxHashMap<(u32, Box<[u32]>), u32>,
-    /// A state with those positions whose ways on are known.
-    expanded: FxHashMap<Box<[u32]>, u32>,
-    /// Class and positions of every state found so far.
-    sets: Vec<(u32, Box<[u32]>)>,
+    classes: ListInterner,
+    /// Those of every state found so far, one after the other.
+    positions: Vec<u32>,
+    /// States by class and positions.
+    ids: HashTable<u32>,
+    /// By positions, a state with those of which the ways on are known.
+    expanded: HashTable<u32>,
+    /// Every state found so far.
+    sets: Vec<Set>,
     states: Vec<PathState>,
     work: usize,
     edges: usize,
+    /// Scratch of [`Builder::goto`].
+    tags: Vec<u32>,
+    next: Vec<u32>,
 }
 
-impl Builder<'_> {
-    fn class(&mut self, tags: Box<[u32]>) -> u32 {
-        if let Some(id) = self.class_ids.get(&tags) {
-            return *id;
-        }
-        let id = number(self.classes.len());
-        self.classes.push(tags.clone());
-        self.class_ids.insert(tags, id);
-        id
-    }
+/// A state's class, and its positions among [`Builder::positions`].
+#[derive(Debug, Clone, Copy)]
+struct Set {
+    class: u32,
+    start: u32,
+    end: u32,
+}
 
-    fn state(&mut self, class: u32, positions: Box<[u32]>) -> u32 {
-        let fresh = number(self.sets.len());
-        match self.ids.entry((class, positions)) {
-            std::collections::hash_map::Entry::Occupied(entry) => *entry.get(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                self.sets.push(entry.key().clone());
-                entry.insert(fresh);
-                fresh
-            }
+impl Set {
+    fn positions(self, all: &[u32]) -> &[u32] {
+        all.get(self.start as usize..self.end as usize)
+            .unwrap_or_default()
+    }
+}
+
+impl<'g> Builder<'_, 'g> {
+    fn state(&mut self, class: u32, positions: &[u32]) -> u32 {
+        let (sets, all) = (&self.sets, &self.positions);
+        let of = |id: &u32| {
+            let set = sets.get(*id as usize)?;
+            Some((set.class, set.positions(all)))
+        };
+        let fresh = number(sets.len());
+        let entry = self.ids.entry(
+            hash(&(class, positions)),
+            |id| of(id) == Some((class, positions)),
+            |id| of(id).map_or(0, |set| hash(&set)),
+        );
+        let id = *entry.or_insert(fresh).get();
+        if id == fresh {
+            let start = number(self.positions.len());
+            self.positions.extend_from_slice(positions);
+            self.sets.push(Set {
+                class,
+                start,
+                end: number(self.positions.len()),
+            });
         }
+        id
     }
 
     /// The state that a component leads to.
     fn goto<'t>(&mut self, targets: impl Iterator<Item = &'t Target>) -> u32 {
-        let mut tags = Vec::new();
-        let mut positions = Vec::new();
+        let mut tags = std::mem::take(&mut self.tags);
+        let mut positions = std::mem::take(&mut self.next);
+        tags.clear();
+        positions.clear();
         for target in targets {
             self.work += 1;
             match target {
@@ -155,8 +192,11 @@ impl Builder<'_> {
         tags.sort_unstable();
         tags.dedup();
         self.normalise(&mut positions);
-        let class = self.class(tags.into());
-        self.state(class, positions.into())
+        let (class, _) = self.classes.intern(&tags);
+        let state = self.state(class, &positions);
+        self.tags = tags;
+        self.next = positions;
+        state
     }
 
     /// Sorts positions and drops those of a glob before its last `**`: whatever
@@ -168,48 +208,51 @@ impl Builder<'_> {
         positions.sort_unstable();
         positions.dedup();
         let mut covered = u32::MAX;
-        let mut kept = Vec::with_capacity(positions.len());
-        for position in positions.iter().rev().copied() {
-            let (glob, deep) = self.globs.place(position);
-            if glob == covered {
-                continue;
-            }
-            kept.push(position);
-            if deep {
+        positions.reverse();
+        positions.retain(|position| {
+            let (glob, deep) = self.globs.place(*position);
+            let kept = glob != covered;
+            if kept && deep {
                 covered = glob;
             }
-        }
-        kept.reverse();
-        *positions = kept;
+            kept
+        });
+        positions.reverse();
     }
 
     fn run(&mut self) -> Result<(), TooCostly> {
         let mut arcs: Vec<Arc> = Vec::new();
         let mut next = 0;
-        while let Some((class, positions)) = self.sets.get(next).cloned() {
-            next += 1;
-            if let Some(like) = self.expanded.get(&positions) {
+        while let Some(set) = self.sets.get(next).copied() {
+            let hashed = hash(set.positions(&self.positions));
+            let (sets, all) = (&self.sets, &self.positions);
+            let of = |id: u32| sets.get(id as usize).map(|set| set.positions(all));
+            let positions = set.positions(all);
+            let like = self.expanded.find(hashed, |id| of(*id) == Some(positions));
+            if let Some(like) = like {
                 // Only the class differs.
                 if let Some(state) = self.states.get(*like as usize) {
                     let state = PathState {
-                        class,
+                        class: set.class,
                         ..state.clone()
                     };
                     self.edges += state.literals.len();
                     self.work += state.literals.len();
                     self.states.push(state);
                 }
-                self.check()?;
-                continue;
+            } else {
+                self.expanded.insert_unique(hashed, number(next), |id| {
+                    of(*id).map_or(0, |positions| hash(positions))
+                });
+                arcs.clear();
+                for position in positions {
+                    self.work += self.globs.arcs(*position, self.pool, &mut arcs);
+                }
+                let state = self.expand(set.class, &arcs)?;
+                self.edges += state.literals.len();
+                self.states.push(state);
             }
-            arcs.clear();
-            for position in &positions {
-                self.work += self.globs.arcs(*position, &mut arcs);
-            }
-            let state = self.expand(class, &arcs)?;
-            self.edges += state.literals.len();
-            self.expanded.insert(positions, number(self.states.len()));
-            self.states.push(state);
+            next += 1;
             self.check()?;
         }
         Ok(())
@@ -225,27 +268,24 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn expand(&mut self, class: u32, arcs: &[Arc]) -> Result<PathState, TooCostly> {
-        let mut literals: Vec<(&[u8], Target)> = Vec::new();
+    fn expand(&mut self, class: u32, arcs: &[Arc<'g>]) -> Result<PathState, TooCostly> {
+        let mut literals: Vec<(u64, &[u8], Target)> = Vec::new();
         let mut any: Vec<Target> = Vec::new();
-        let mut wild: Vec<(WildId, Target)> = Vec::new();
+        let mut wild: Vec<(u32, Target)> = Vec::new();
         for arc in arcs {
-            match &arc.shape {
-                Shape::Literal(bytes) => literals.push((bytes, arc.target)),
+            match arc.shape {
+                Shape::Literal(bytes) => literals.push((prefix(bytes), bytes, arc.target)),
                 Shape::Any => any.push(arc.target),
-                Shape::Wild(steps) => wild.push((self.pool.wild(steps.clone()), arc.target)),
+                Shape::Wild(pattern) => wild.push((pattern.0, arc.target)),
             }
         }
         let default = self.goto(any.iter());
-        let wild_state = self.expand_wild(&wild, &any)?;
+        let wild_state = self.expand_wild(&mut wild, &any)?;
 
         literals.sort_unstable();
         let mut edges = Vec::new();
-        let mut rest = literals.as_slice();
-        while let Some((bytes, _)) = rest.first().copied() {
-            let end = rest.partition_point(|(other, _)| *other <= bytes);
-            let (group, others) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-            rest = others;
+        for group in literals.chunk_by(|(_, one, _), (_, other, _)| one == other) {
+            let bytes = group.first().map_or(&[][..], |(_, bytes, _)| *bytes);
             let (otherwise, extra) = match &wild_state {
                 Some(state) => {
                     let set = self.pool.get(state.dfa).map_or(0, |dfa| dfa.run(bytes));
@@ -260,7 +300,7 @@ impl Builder<'_> {
             let to = self.goto(
                 group
                     .iter()
-                    .map(|(_, target)| target)
+                    .map(|(.., target)| target)
                     .chain(&any)
                     .chain(extra.unwrap_or_default()),
             );
@@ -272,6 +312,7 @@ impl Builder<'_> {
             self.check()?;
         }
         edges.sort_unstable();
+        edges.shrink_to_fit();
         Ok(PathState {
             class,
             default,
@@ -283,45 +324,38 @@ impl Builder<'_> {
 
     fn expand_wild(
         &mut self,
-        wild: &[(WildId, Target)],
+        wild: &mut [(u32, Target)],
         any: &[Target],
     ) -> Result<Option<Wild>, TooCostly> {
-        let mut patterns: Vec<WildId> = wild.iter().map(|(id, _)| *id).collect();
-        patterns.sort_unstable();
-        patterns.dedup();
-        if patterns.is_empty() {
+        if wild.is_empty() {
             return Ok(None);
         }
-        let mut by_pattern: Vec<Vec<Target>> = vec![Vec::new(); patterns.len()];
-        for (id, target) in wild {
-            if let Ok(index) = patterns.binary_search(id)
-                && let Some(targets) = by_pattern.get_mut(index)
-            {
-                targets.push(*target);
-            }
-        }
+        // Stable: targets of one pattern stay in order.
+        wild.sort_by_key(|(pattern, _)| *pattern);
+        let by_pattern: Vec<&[(u32, Target)]> =
+            wild.chunk_by(|(one, _), (other, _)| one == other).collect();
+        let first = |group: &&[(u32, Target)]| group.first().copied();
+        let patterns: Vec<u32> = by_pattern
+            .iter()
+            .filter_map(|group| first(group).map(|(pattern, _)| pattern))
+            .collect();
         let dfa = self
             .pool
             .dfa(&patterns, self.limits.automaton_states)
             .map_err(|error| {
-                let target = by_pattern
-                    .get(error.pattern as usize)
-                    .and_then(|targets| targets.first());
-                self.blame(target.copied())
+                let target = by_pattern.get(error.pattern as usize).and_then(first);
+                self.blame(target.map(|(_, target)| target))
             })?;
-        let sets: Vec<Box<[u32]>> = self
-            .pool
-            .get(dfa)
-            .map(|dfa| dfa.sets.clone())
-            .unwrap_or_default();
-        let mut next = Vec::with_capacity(sets.len());
-        let mut targets = Vec::with_capacity(sets.len());
-        for set in &sets {
-            let extra: Vec<Target> = set
-                .iter()
-                .filter_map(|index| by_pattern.get(*index as usize))
+        let sets = self.pool.get(dfa).map_or(0, |dfa| dfa.sets.len());
+        let mut next = Vec::with_capacity(sets);
+        let mut targets = Vec::with_capacity(sets);
+        for set in 0..sets {
+            let members = self.pool.get(dfa).and_then(|dfa| dfa.sets.get(set));
+            let extra: Vec<Target> = members
+                .into_iter()
                 .flatten()
-                .copied()
+                .filter_map(|index| by_pattern.get(*index as usize))
+                .flat_map(|group| group.iter().map(|(_, target)| *target))
                 .collect();
             next.push(self.goto(any.iter().chain(&extra)));
             targets.push(extra);
@@ -332,7 +366,7 @@ impl Builder<'_> {
     fn blame(&self, target: Option<Target>) -> TooCostly {
         match target {
             Some(Target::Position(position)) => {
-                let (glob, _) = self.globs.place(position.saturating_sub(1));
+                let (glob, _) = self.globs.place(position);
                 TooCostly {
                     tag: self.globs.tag(glob),
                     glob,
@@ -358,16 +392,23 @@ impl Builder<'_> {
     /// The globs with positions in most of the states.
     fn costs(&self) -> Vec<(u32, u64)> {
         let mut counts: FxHashMap<u32, u64> = FxHashMap::default();
-        for (_, positions) in &self.sets {
-            for position in positions {
-                *counts.entry(self.globs.place(*position).0).or_default() += 1;
-            }
+        for position in &self.positions {
+            *counts.entry(self.globs.place(*position).0).or_default() += 1;
         }
         let mut counts: Vec<(u32, u64)> = counts.into_iter().collect();
         counts.sort_unstable_by_key(|(glob, count)| (std::cmp::Reverse(*count), *glob));
         counts.truncate(COSTS);
         counts
     }
+}
+
+/// The first bytes, by which most components are told apart at once.
+fn prefix(bytes: &[u8]) -> u64 {
+    let mut word = [0; 8];
+    for (to, from) in word.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    u64::from_be_bytes(word)
 }
 
 /// The wildcards of a state.
@@ -399,6 +440,6 @@ impl PathAutomaton {
             };
             state = &self.states[next as usize];
         }
-        &self.classes[state.class as usize]
+        self.classes.get(state.class)
     }
 }

@@ -5,15 +5,19 @@
 //! say what would happen without them go; what is not reached goes. It must not
 //! change the class of any string.
 
-use rustc_hash::FxHashMap;
+use std::hash::{Hash, Hasher};
 
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+
+use super::Pool;
 use super::path::{PathAutomaton, PathState};
-use super::{Pool, number};
+use crate::intern::number;
 
 /// How often equal states are looked for; merging can make further ones equal.
 const ROUNDS: usize = 4;
 
-/// Stands for "this state itself" while states are compared.
+/// Stands for "this state itself" while states are compared, and for "no state yet".
 const ITSELF: u32 = u32::MAX;
 
 /// A smaller automaton that gives every string the same class.
@@ -88,40 +92,35 @@ fn merge_sinks(automaton: &mut PathAutomaton) {
         .collect();
     // The start's own class is never an answer, so that it is no sink unless
     // what follows is.
-    let mut predecessors: Vec<Vec<u32>> = vec![Vec::new(); states.len()];
-    let mut queue = Vec::new();
-    for (state, body) in (0_u32..).zip(states) {
-        if sink.get(state as usize) != Some(&true) {
-            queue.push(state);
-            continue;
-        }
-        for next in body.successors() {
-            if let Some(list) = predecessors.get_mut(next as usize) {
-                list.push(state);
-            }
-        }
-    }
+    let predecessors = Predecessors::new(states, &sink);
+    let mut queue: Vec<u32> = (0..)
+        .zip(&sink)
+        .filter(|(_, sink)| !**sink)
+        .map(|(state, _)| state)
+        .collect();
     while let Some(state) = queue.pop() {
-        for from in predecessors
-            .get_mut(state as usize)
-            .map(std::mem::take)
-            .unwrap_or_default()
-        {
-            if let Some(flag) = sink.get_mut(from as usize)
+        for from in predecessors.of(state) {
+            if let Some(flag) = sink.get_mut(*from as usize)
                 && std::mem::replace(flag, false)
             {
-                queue.push(from);
+                queue.push(*from);
             }
         }
     }
-    let mut representative: FxHashMap<u32, u32> = FxHashMap::default();
+    let mut representative: Vec<u32> = vec![ITSELF; automaton.classes.len()];
     let mut names = Vec::with_capacity(sink.len());
     for ((index, state), is_sink) in (0_u32..).zip(&mut automaton.states).zip(&sink) {
         if !is_sink {
             names.push(index);
             continue;
         }
-        let name = *representative.entry(state.class).or_insert(index);
+        let mut name = index;
+        if let Some(first) = representative.get_mut(state.class as usize) {
+            if *first == ITSELF {
+                *first = index;
+            }
+            name = *first;
+        }
         names.push(name);
         *state = PathState {
             class: state.class,
@@ -136,21 +135,132 @@ fn merge_sinks(automaton: &mut PathAutomaton) {
     }
 }
 
+/// By state, those that may be sinks and lead to it.
+struct Predecessors {
+    list: Vec<u32>,
+    /// Where each state's begin.
+    starts: Vec<usize>,
+}
+
+impl Predecessors {
+    fn new(states: &[PathState], sink: &[bool]) -> Self {
+        let edges = || {
+            (0_u32..)
+                .zip(states)
+                .zip(sink)
+                .filter(|(_, sink)| **sink)
+                .flat_map(|((from, body), _)| body.successors().map(move |to| (from, to)))
+        };
+        // Counted one further on, so that filling in moves each start to its place.
+        let mut starts = vec![0; states.len() + 2];
+        for (_, to) in edges() {
+            if let Some(count) = starts.get_mut(to as usize + 2) {
+                *count += 1;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut list = vec![0; sum];
+        for (from, to) in edges() {
+            if let Some(at) = starts.get_mut(to as usize + 1) {
+                if let Some(slot) = list.get_mut(*at) {
+                    *slot = from;
+                }
+                *at += 1;
+            }
+        }
+        Self { list, starts }
+    }
+
+    fn of(&self, state: u32) -> &[u32] {
+        let state = state as usize;
+        match (self.starts.get(state), self.starts.get(state + 1)) {
+            (Some(start), Some(end)) => self.list.get(*start..*end).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+}
+
+/// A state as it compares with others: where it leads to itself, each does.
+struct Alike<'s> {
+    number: u32,
+    state: &'s PathState,
+}
+
+impl Alike<'_> {
+    fn same(&self, next: u32) -> u32 {
+        if next == self.number { ITSELF } else { next }
+    }
+
+    fn hash(&self) -> u64 {
+        let state = self.state;
+        let mut hasher = FxHasher::default();
+        (state.class, self.same(state.default), state.sink).hash(&mut hasher);
+        if let Some((dfa, next)) = &state.wild {
+            dfa.hash(&mut hasher);
+            for next in next {
+                self.same(*next).hash(&mut hasher);
+            }
+        }
+        for (key, next) in &state.literals {
+            (*key, self.same(*next)).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
+
+impl PartialEq for Alike<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let (a, b) = (self.state, other.state);
+        let next = |one: &u32, two: &u32| self.same(*one) == other.same(*two);
+        let wild = match (&a.wild, &b.wild) {
+            (None, None) => true,
+            (Some((dfa, one)), Some((other_dfa, two))) => {
+                dfa == other_dfa
+                    && one.len() == two.len()
+                    && one.iter().zip(two).all(|(one, two)| next(one, two))
+            }
+            _ => false,
+        };
+        let edge =
+            |((key, one), (other, two)): (&(_, u32), &(_, u32))| key == other && next(one, two);
+        a.class == b.class
+            && a.sink == b.sink
+            && next(&a.default, &b.default)
+            && wild
+            && a.literals.len() == b.literals.len()
+            && a.literals.iter().zip(&b.literals).all(edge)
+    }
+}
+
 /// Merges states that are equal but for their numbers; whether there were any.
 fn merge_equal(pool: &Pool, automaton: &mut PathAutomaton) -> bool {
     let count = automaton.states.len();
     let mut names: Vec<u32> = (0..number(count)).collect();
-    let mut ids: FxHashMap<PathState, u32> = FxHashMap::default();
+    let mut ids: HashTable<u32> = HashTable::new();
     let mut merged = false;
     // States are numbered in the order they were found, so that most lead to
     // larger numbers: from the last to the first, successors come first.
-    for (index, state) in automaton.states.iter_mut().enumerate().rev() {
-        let index = number(index);
-        state.rename(|old| names.get(old as usize).copied().unwrap_or(old));
-        state.tidy(pool);
-        let mut key = state.clone();
-        key.rename(|next| if next == index { ITSELF } else { next });
-        let name = *ids.entry(key).or_insert(index);
+    for index in (0..number(count)).rev() {
+        if let Some(state) = automaton.states.get_mut(index as usize) {
+            state.rename(|old| names.get(old as usize).copied().unwrap_or(old));
+            state.tidy(pool);
+        }
+        let states = &automaton.states;
+        let alike = |number: u32| {
+            let state = states.get(number as usize)?;
+            Some(Alike { number, state })
+        };
+        let Some(this) = alike(index) else { continue };
+        let entry = ids.entry(
+            this.hash(),
+            |other| alike(*other).is_some_and(|other| other == this),
+            |other| alike(*other).map_or(0, |other| other.hash()),
+        );
+        let name = *entry.or_insert(index).get();
         if name != index {
             merged = true;
             if let Some(slot) = names.get_mut(index as usize) {
@@ -167,8 +277,11 @@ fn merge_equal(pool: &Pool, automaton: &mut PathAutomaton) -> bool {
 
 /// Renumbers what is reached from the start, breadth first, and drops the rest.
 fn keep_reached(automaton: &mut PathAutomaton) {
-    let mut names: FxHashMap<u32, u32> = FxHashMap::from_iter([(0, 0)]);
+    let mut names = vec![ITSELF; automaton.states.len()];
     let mut order = vec![0_u32];
+    if let Some(start) = names.first_mut() {
+        *start = 0;
+    }
     let mut next = 0;
     while let Some(state) = order.get(next).copied() {
         next += 1;
@@ -177,19 +290,22 @@ fn keep_reached(automaton: &mut PathAutomaton) {
         };
         // An unused default is not an edge, yet must have a number.
         for target in body.successors().chain([body.default]) {
-            let fresh = number(order.len());
-            names.entry(target).or_insert_with(|| {
+            if let Some(name @ &mut ITSELF) = names.get_mut(target as usize) {
+                *name = number(order.len());
                 order.push(target);
-                fresh
-            });
+            }
         }
     }
-    let mut states: Vec<PathState> = order
-        .iter()
-        .filter_map(|state| automaton.states.get(*state as usize).cloned())
-        .collect();
-    for state in &mut states {
-        state.rename(|old| names.get(&old).copied().unwrap_or(old));
+    let mut states = Vec::with_capacity(order.len());
+    for number in order {
+        if let Some(state) = automaton.states.get_mut(number as usize) {
+            state.rename(|old| names.get(old as usize).copied().unwrap_or(old));
+            states.push(PathState {
+                wild: state.wild.take(),
+                literals: std::mem::take(&mut state.literals),
+                ..*state
+            });
+        }
     }
     automaton.states = states;
 }

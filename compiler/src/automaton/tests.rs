@@ -89,7 +89,9 @@ fn glob() -> impl Strategy<Value = Glob> {
                 (_, piece) => pieces.push(piece),
             }
         }
-        Glob { pieces }
+        Glob {
+            pieces: pieces.into(),
+        }
     })
 }
 
@@ -180,7 +182,9 @@ fn literal(text: &str) -> Glob {
             }
         }
     }
-    Glob { pieces }
+    Glob {
+        pieces: pieces.into(),
+    }
 }
 
 fn build(globs: &[&str]) -> (Pool, path::PathAutomaton) {

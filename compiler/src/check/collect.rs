@@ -3,9 +3,10 @@
 //! Owns the passes: names first, then statements, then what only all statements
 //! together can tell.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use lsmpc_syntax::ast::{File, StatementKind};
+use rustc_hash::FxHashMap;
 
 use super::Checker;
 use crate::code::Code;
@@ -52,10 +53,10 @@ impl<'a> Checker<'a> {
 
     /// Gives every rule the name that reports show.
     fn name_rules(&mut self) {
-        let mut on_line: HashMap<(String, u32), u32> = HashMap::new();
+        let mut on_line: FxHashMap<(Arc<str>, u32), u32> = FxHashMap::default();
         let rules = || self.hir.modules.iter().flat_map(|module| &module.rules);
         for rule in rules() {
-            let line = (rule.place.file.clone(), rule.place.line);
+            let line = (Arc::clone(&rule.place.file), rule.place.line);
             let count = on_line.entry(line).or_default();
             *count = count.saturating_add(1);
         }
@@ -67,7 +68,7 @@ impl<'a> Checker<'a> {
                     Some(id) => id.node.clone(),
                     None => {
                         let shared = on_line
-                            .get(&(place.file.clone(), place.line))
+                            .get(&(Arc::clone(&place.file), place.line))
                             .is_some_and(|&count| count > 1);
                         if shared {
                             format!("{}:{}:{}", place.file, place.line, place.column)

@@ -31,7 +31,7 @@ pub(super) fn build(
             .iter()
             .map(|rule| RuleReport {
                 id: rule.id.clone(),
-                file: rule.file.clone(),
+                file: rule.file.to_string(),
                 line: rule.line,
                 column: rule.column,
                 kind: kind(rule.kind).to_owned(),

@@ -8,7 +8,7 @@ use super::{ByteSet, Glob, Piece};
 
 impl fmt::Display for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for piece in &self.pieces {
+        for piece in self.pieces.iter() {
             match piece {
                 Piece::Literal(bytes) => {
                     for &byte in bytes {

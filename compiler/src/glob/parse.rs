@@ -106,12 +106,15 @@ pub fn parse_alternatives(pattern: &[u8], dialect: Dialect) -> Result<Vec<Altern
     };
     let mut found: Vec<Alternative> = Vec::new();
     let mut seen = rustc_hash::FxHashSet::default();
-    for raw in parser.top()? {
+    let raw = parser.top()?;
+    let alternatives = raw.len();
+    for raw in raw {
         let alternative = raw.finish();
         if dialect != Dialect::Name {
             check_path(&alternative.glob, pattern, dialect)?;
         }
-        if seen.insert(alternative.glob.clone()) {
+        // Most patterns have no braces.
+        if alternatives == 1 || seen.insert(alternative.glob.clone()) {
             found.push(alternative);
         }
     }
@@ -176,7 +179,7 @@ fn check_path(glob: &Glob, pattern: &[u8], dialect: Dialect) -> Result<(), GlobE
     if shortest(glob) > PATH_MAX_BYTES {
         return Err(whole(GlobErrorKind::TooLong));
     }
-    for piece in &glob.pieces {
+    for piece in glob.pieces.iter() {
         let Piece::Literal(bytes) = piece else {
             continue;
         };
@@ -252,7 +255,7 @@ impl Raw {
     fn finish(self) -> Alternative {
         Alternative {
             glob: Glob {
-                pieces: self.pieces,
+                pieces: self.pieces.into(),
             },
             class: self.class,
         }

@@ -21,6 +21,7 @@ use crate::automaton::bytes::{Dfa, Steps};
 use crate::automaton::component::name_steps;
 use crate::automaton::path::{self, PathAutomaton, PathLimits};
 use crate::glob::Glob;
+use crate::intern::{Lists, number};
 
 /// A classifier, interned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -44,30 +45,71 @@ pub(crate) enum Method {
 pub(crate) struct Classifier {
     /// How a value becomes a class.
     pub(crate) method: Method,
-    /// The tests (as numbers) that hold in each known class, sorted.
-    pub(crate) holds: Vec<Box<[u32]>>,
-    /// The classes in which a test holds, by the test's number.
-    pub(crate) by_test: FxHashMap<u32, Vec<u32>>,
+    /// The tests that hold in each known class, where the method does not know them.
+    intervals: Lists,
+    /// The classes in which each test holds, from `first` on.
+    by_test: Lists,
+    first: u32,
 }
 
 impl Classifier {
-    fn new(method: Method, holds: Vec<Box<[u32]>>) -> Self {
-        let mut by_test: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
-        for (class, tests) in (CLASS_FIRST..).zip(&holds) {
-            for test in tests {
-                by_test.entry(*test).or_default().push(class);
-            }
-        }
-        Self {
+    fn new(method: Method, intervals: Lists) -> Self {
+        let mut classifier = Self {
             method,
-            holds,
-            by_test,
+            intervals,
+            by_test: Lists::default(),
+            first: u32::MAX,
+        };
+        let mut pairs = Vec::new();
+        for class in 0..number(classifier.known()) {
+            let tests = classifier.holds(class + CLASS_FIRST);
+            pairs.extend(tests.iter().map(|test| (*test, class + CLASS_FIRST)));
         }
+        pairs.sort_unstable();
+        classifier.first = pairs.first().map_or(u32::MAX, |(test, _)| *test);
+        let mut classes = Vec::new();
+        for group in pairs.chunk_by(|(one, _), (other, _)| one == other) {
+            let test = group.first().map_or(0, |(test, _)| *test) - classifier.first;
+            while classifier.by_test.len() < test as usize {
+                classifier.by_test.push(&[]);
+            }
+            classes.clear();
+            classes.extend(group.iter().map(|(_, class)| *class));
+            classifier.by_test.push(&classes);
+        }
+        classifier
+    }
+
+    /// How many known classes there are.
+    fn known(&self) -> usize {
+        match &self.method {
+            Method::Path(automaton) => automaton.classes.len(),
+            Method::Name(dfa) => dfa.sets.len(),
+            Method::Scalar(_) | Method::Wide(_) => self.intervals.len(),
+        }
+    }
+
+    /// The tests (as numbers) that hold in a class, sorted; none in class 0 and 1.
+    pub(crate) fn holds(&self, class: u32) -> &[u32] {
+        let Some(index) = class.checked_sub(CLASS_FIRST) else {
+            return &[];
+        };
+        match &self.method {
+            Method::Path(automaton) => automaton.classes.get(index),
+            Method::Name(dfa) => dfa.sets.get(index as usize).map_or(&[], AsRef::as_ref),
+            Method::Scalar(_) | Method::Wide(_) => self.intervals.get(index),
+        }
+    }
+
+    /// The classes in which a test (by its number) holds, sorted.
+    pub(crate) fn classes_of(&self, test: u32) -> &[u32] {
+        let index = test.checked_sub(self.first);
+        index.map_or(&[], |index| self.by_test.get(index))
     }
 
     /// One more than the largest class.
     pub(crate) fn classes(&self) -> u32 {
-        CLASS_FIRST.saturating_add(u32::try_from(self.holds.len()).unwrap_or(u32::MAX))
+        CLASS_FIRST.saturating_add(number(self.known()))
     }
 }
 
@@ -159,7 +201,7 @@ impl Classifiers {
                 Classifier::new(Method::Wide(boundaries), holds)
             }
         };
-        let id = ClassifierId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
+        let id = ClassifierId(number(self.list.len()));
         self.list.push(classifier);
         self.ids.insert(key, id);
         Ok(id)
@@ -192,8 +234,7 @@ impl Classifiers {
                 });
             }
         }
-        let holds = automaton.classes.clone();
-        Ok(Classifier::new(Method::Path(automaton), holds))
+        Ok(Classifier::new(Method::Path(automaton), Lists::default()))
     }
 }
 
@@ -228,8 +269,7 @@ fn name(
             glob.map(|(_, glob)| *glob),
         )
     })?;
-    let holds = dfa.sets.clone();
-    Ok(Classifier::new(Method::Name(dfa), holds))
+    Ok(Classifier::new(Method::Name(dfa), Lists::default()))
 }
 
 /// Why there is no classifier, and the test that is to blame.
@@ -253,7 +293,7 @@ impl Failure {
 }
 
 /// Boundaries, and the tests that hold in each interval.
-type Intervals<T> = (Vec<T>, Vec<Box<[u32]>>);
+type Intervals<T> = (Vec<T>, Lists);
 
 /// Boundaries, and the tests that hold between each two of them, of ranges
 /// `(test, low, one past high)`; `None` is beyond the largest value.
@@ -286,7 +326,8 @@ fn intervals<T: Copy + Ord>(
         return Err(too_many(ranges.first().map(|(test, ..)| *test)));
     }
     let mut holding: std::collections::BTreeSet<u32> = std::collections::BTreeSet::new();
-    let mut holds = Vec::with_capacity(boundaries.len() + 1);
+    let mut holds = Lists::default();
+    let mut list = Vec::new();
     let mut starts = starts.into_iter().peekable();
     let mut ends = ends.into_iter().peekable();
     let mut memberships = 0;
@@ -301,7 +342,9 @@ fn intervals<T: Copy + Ord>(
         if memberships > MAX_MEMBERSHIPS {
             return Err(too_many(holding.first().copied()));
         }
-        holds.push(holding.iter().copied().collect());
+        list.clear();
+        list.extend(&holding);
+        holds.push(&list);
     }
     Ok((boundaries, holds))
 }
@@ -315,7 +358,7 @@ mod tests {
         let ranges = vec![(7, 0_u64, Some(1)), (8, 10, Some(21)), (9, 15, None)];
         let (boundaries, holds) = intervals(FieldId::Port, ranges, 0).unwrap();
         assert_eq!(boundaries, [1, 10, 15, 21]);
-        let holds: Vec<&[u32]> = holds.iter().map(AsRef::as_ref).collect();
+        let holds: Vec<&[u32]> = holds.iter().collect();
         assert_eq!(holds, [&[7][..], &[], &[8], &[8, 9], &[9]]);
     }
 }

@@ -25,6 +25,7 @@ use super::outcome::OutcomeId;
 use super::residual::Residual;
 use super::space::Space;
 use super::variable::{Order, TestForm, TestId, Variables, is_cached};
+use crate::intern::ListInterner;
 use crate::ir::RuleId;
 
 /// What is asked of a hook's statements: which of them still matter, and what it
@@ -189,10 +190,10 @@ impl<M: Model> Builder<'_, M> {
                 expr: *expr,
             })
             .collect();
-        let mut by_test: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
         let mut first_bits: Option<VarId> = None;
         let mut vars = Vec::new();
-        for (index, item) in open.iter().enumerate() {
+        for (index, item) in (0..).zip(&open) {
             *self.progress.open.entry(item.item).or_default() += 1;
             vars.clear();
             self.formulas.vars(item.expr, bit, &mut vars);
@@ -204,13 +205,11 @@ impl<M: Model> Builder<'_, M> {
                 if self.variables.form(test).is_some_and(TestForm::is_bits) {
                     first_bits = Some(first_bits.map_or(*var, |first| first.min(*var)));
                 } else {
-                    let items = by_test.entry(test.0).or_default();
-                    if items.last() != Some(&index) {
-                        items.push(index);
-                    }
+                    pairs.push((test.0, index));
                 }
             }
         }
+        let by_test = ByTest::new(pairs);
         let place = Place {
             residual,
             field,
@@ -219,7 +218,7 @@ impl<M: Model> Builder<'_, M> {
             open,
         };
         match first_bits {
-            Some(var) if by_test.is_empty() => self.bits(&place, var, known),
+            Some(var) if by_test.ranges.is_empty() => self.bits(&place, var, known),
             bits => self.classes(&place, &by_test, bits.is_some()),
         }
     }
@@ -305,7 +304,7 @@ impl<M: Model> Builder<'_, M> {
     fn classes(
         &mut self,
         place: &Place<'_>,
-        by_test: &FxHashMap<u32, Vec<usize>>,
+        by_test: &ByTest,
         mixed: bool,
     ) -> Result<Ref, LowerError> {
         let classifiers = self.classifiers;
@@ -319,9 +318,9 @@ impl<M: Model> Builder<'_, M> {
 
         let space = self.space;
         let mut relevant: Vec<u32> = by_test
+            .ranges
             .keys()
-            .filter_map(|test| classifier.by_test.get(test))
-            .flatten()
+            .flat_map(|test| classifier.classes_of(*test))
             .copied()
             .filter(|class| space.class(place.field, *class))
             .collect();
@@ -341,7 +340,7 @@ impl<M: Model> Builder<'_, M> {
         let base = Base::new(self, place);
         // Where tests of bits are left, "no test holds" is not "none".
         let otherwise = if mixed && others {
-            Some(self.child(place, &base, Vec::new(), mixed)?)
+            Some(self.child(place, &base, &[], mixed)?)
         } else {
             default
         };
@@ -355,29 +354,21 @@ impl<M: Model> Builder<'_, M> {
             }
         }
 
-        let mut seen: FxHashMap<Vec<u32>, Ref> = FxHashMap::default();
+        let mut seen = ListInterner::default();
+        let mut found: Vec<Ref> = Vec::new();
+        let (mut tests, mut touched, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for class in relevant {
-            let holds = classifier
-                .holds
-                .get((class - CLASS_FIRST) as usize)
-                .map(AsRef::as_ref)
-                .unwrap_or_default();
-            let tests: Vec<u32> = holds
-                .iter()
-                .copied()
-                .filter(|test| by_test.contains_key(test))
-                .collect();
+            let holds = classifier.holds(class);
+            tests.clear();
+            tests.extend(holds.iter().copied().filter(|test| by_test.has(*test)));
             self.spend(holds.len())?;
-            if let Some(child) = seen.get(&tests) {
+            let (number, is_new) = seen.intern(&tests);
+            if let Some(child) = found.get(number as usize).filter(|_| !is_new) {
                 children.push((class, *child));
                 continue;
             }
-            let mut touched: Vec<usize> = tests
-                .iter()
-                .filter_map(|test| by_test.get(test))
-                .flatten()
-                .copied()
-                .collect();
+            touched.clear();
+            touched.extend(tests.iter().flat_map(|test| by_test.items(*test)));
             touched.sort_unstable();
             touched.dedup();
             let variables = self.variables;
@@ -385,15 +376,15 @@ impl<M: Model> Builder<'_, M> {
                 let (_, test) = variables.get(var)?;
                 class_value(variables, test, |test| tests.binary_search(&test).is_ok())
             };
-            let mut changes = Vec::with_capacity(touched.len());
-            for index in touched {
+            changes.clear();
+            for index in touched.iter().copied() {
                 if let Some(open) = place.open.get(index) {
                     let expr = self.formulas.restrict(open.expr, 1 << place.rank, &value);
                     changes.push((index, expr));
                 }
             }
-            let child = self.child(place, &base, changes, mixed)?;
-            seen.insert(tests, child);
+            let child = self.child(place, &base, &changes, mixed)?;
+            found.push(child);
             children.push((class, child));
         }
         // A class that no event has may lead anywhere.
@@ -416,28 +407,30 @@ impl<M: Model> Builder<'_, M> {
         &mut self,
         place: &Place<'_>,
         base: &Base,
-        changes: Vec<(usize, ExprId)>,
+        changes: &[(usize, ExprId)],
         known: bool,
     ) -> Result<Ref, LowerError> {
         let known = known.then_some(place.rank);
         self.spend(changes.len() + 1)?;
+        let changed = || {
+            changes.iter().filter_map(|(index, expr)| {
+                let open = place.open.get(*index)?;
+                Some((open.item, *expr, *base.open.get(*index)?))
+            })
+        };
         let mut key = base.hash.wrapping_add(salt(known));
-        let mut changed: Residual = Vec::with_capacity(changes.len());
-        for (index, expr) in changes {
-            if let (Some(open), Some(old)) = (place.open.get(index), base.open.get(index)) {
-                key = key
-                    .wrapping_sub(mix(open.item, *old))
-                    .wrapping_add(mix(open.item, expr));
-                changed.push((open.item, expr));
-            }
+        for (item, expr, old) in changed() {
+            key = key
+                .wrapping_sub(mix(item, old))
+                .wrapping_add(mix(item, expr));
         }
         if let Some(node) = self.progress.memo.get(&key) {
             return Ok(*node);
         }
         // Both are sorted by item.
-        let mut residual: Residual = Vec::with_capacity(base.kept.len() + changed.len());
+        let mut residual: Residual = Vec::with_capacity(base.kept.len() + changes.len());
         let mut kept = base.kept.iter().copied().peekable();
-        for (item, expr) in changed {
+        for (item, expr, _) in changed() {
             while let Some(before) = kept.next_if(|(other, _)| *other < item) {
                 residual.push(before);
             }
@@ -450,6 +443,40 @@ impl<M: Model> Builder<'_, M> {
         let node = self.residual(residual, known, place.depth + 1)?;
         self.progress.memo.insert(key, node);
         Ok(node)
+    }
+}
+
+/// The open items of a node by the tests that they mention.
+struct ByTest {
+    /// Tests and indices of items, sorted.
+    pairs: Vec<(u32, u32)>,
+    /// Where each test's are.
+    ranges: FxHashMap<u32, (usize, usize)>,
+}
+
+impl ByTest {
+    fn new(mut pairs: Vec<(u32, u32)>) -> Self {
+        pairs.sort_unstable();
+        pairs.dedup();
+        let mut ranges = FxHashMap::default();
+        let mut start = 0;
+        for group in pairs.chunk_by(|(one, _), (other, _)| one == other) {
+            let end = start + group.len();
+            ranges.extend(group.first().map(|(test, _)| (*test, (start, end))));
+            start = end;
+        }
+        Self { pairs, ranges }
+    }
+
+    fn has(&self, test: u32) -> bool {
+        self.ranges.contains_key(&test)
+    }
+
+    /// The items that mention a test.
+    fn items(&self, test: u32) -> impl Iterator<Item = usize> {
+        let range = self.ranges.get(&test).copied().unwrap_or_default();
+        let pairs = self.pairs.get(range.0..range.1).unwrap_or_default();
+        pairs.iter().map(|(_, index)| *index as usize)
     }
 }
 

@@ -4,7 +4,12 @@
 //! variables their values). It must not know what a variable tests; it knows
 //! only which field each belongs to.
 
-use rustc_hash::FxHashMap;
+use std::hash::{Hash, Hasher};
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+
+use crate::intern::number;
 
 /// A formula, interned: equal formulas have equal ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,15 +27,32 @@ pub(crate) const TRUE: ExprId = ExprId(1);
 pub(crate) const UNKNOWN: ExprId = ExprId(2);
 
 /// A formula's form.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     False,
     True,
     Unknown,
     Var(VarId),
     Not(ExprId),
-    And(Box<[ExprId]>),
-    Or(Box<[ExprId]>),
+    And(Parts),
+    Or(Parts),
+}
+
+/// The parts of a formula, among [`Formulas::parts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    start: u32,
+    end: u32,
+}
+
+/// What a form is found by.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'p> {
+    Constant(u32),
+    Var(VarId),
+    Not(ExprId),
+    And(&'p [ExprId]),
+    Or(&'p [ExprId]),
 }
 
 /// What is known of a formula without looking inside.
@@ -47,7 +69,12 @@ struct Facts {
 pub(crate) struct Formulas {
     forms: Vec<Form>,
     facts: Vec<Facts>,
-    ids: FxHashMap<Form, ExprId>,
+    parts: Vec<ExprId>,
+    ids: HashTable<ExprId>,
+    /// Scratch of [`Formulas::join`].
+    list: Vec<ExprId>,
+    /// Parts that were restricted, of formulas within each other.
+    stack: Vec<ExprId>,
 }
 
 impl Default for Formulas {
@@ -55,30 +82,77 @@ impl Default for Formulas {
         let mut formulas = Self {
             forms: Vec::new(),
             facts: Vec::new(),
-            ids: FxHashMap::default(),
+            parts: Vec::new(),
+            ids: HashTable::new(),
+            list: Vec::new(),
+            stack: Vec::new(),
         };
         let fact = |can_be_true, can_be_false| Facts {
             ranks: 0,
             can_be_true,
             can_be_false,
         };
-        formulas.intern(Form::False, fact(false, true));
-        formulas.intern(Form::True, fact(true, false));
-        formulas.intern(Form::Unknown, fact(false, false));
+        formulas.intern(&Key::Constant(0), fact(false, true));
+        formulas.intern(&Key::Constant(1), fact(true, false));
+        formulas.intern(&Key::Constant(2), fact(false, false));
         formulas
     }
 }
 
+fn hash(key: &Key<'_>) -> u64 {
+    let mut hasher = FxHasher::default();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// By what a formula is found.
+fn key<'p>(forms: &[Form], parts: &'p [ExprId], expr: ExprId) -> Key<'p> {
+    let of = |Parts { start, end }: Parts| {
+        let parts = parts.get(start as usize..end as usize);
+        parts.unwrap_or_default()
+    };
+    match forms.get(expr.0 as usize) {
+        Some(Form::Var(var)) => Key::Var(*var),
+        Some(Form::Not(inner)) => Key::Not(*inner),
+        Some(Form::And(parts)) => Key::And(of(*parts)),
+        Some(Form::Or(parts)) => Key::Or(of(*parts)),
+        Some(Form::False | Form::True | Form::Unknown) | None => Key::Constant(expr.0),
+    }
+}
+
 impl Formulas {
-    fn intern(&mut self, form: Form, facts: Facts) -> ExprId {
-        if let Some(id) = self.ids.get(&form) {
-            return *id;
+    fn intern(&mut self, form: &Key<'_>, facts: Facts) -> ExprId {
+        let (forms, parts) = (&self.forms, &self.parts);
+        let fresh = ExprId(number(forms.len()));
+        let entry = self.ids.entry(
+            hash(form),
+            |id| key(forms, parts, *id) == *form,
+            |id| hash(&key(forms, parts, *id)),
+        );
+        let id = *entry.or_insert(fresh).get();
+        if id == fresh {
+            let start = number(self.parts.len());
+            if let Key::And(list) | Key::Or(list) = form {
+                self.parts.extend_from_slice(list);
+            }
+            let end = number(self.parts.len());
+            self.forms.push(match form {
+                Key::Constant(0) => Form::False,
+                Key::Constant(1) => Form::True,
+                Key::Constant(_) => Form::Unknown,
+                Key::Var(var) => Form::Var(*var),
+                Key::Not(inner) => Form::Not(*inner),
+                Key::And(_) => Form::And(Parts { start, end }),
+                Key::Or(_) => Form::Or(Parts { start, end }),
+            });
+            self.facts.push(facts);
         }
-        let id = ExprId(u32::try_from(self.forms.len()).unwrap_or(u32::MAX));
-        self.forms.push(form.clone());
-        self.facts.push(facts);
-        self.ids.insert(form, id);
         id
+    }
+
+    fn parts(&self, Parts { start, end }: Parts) -> &[ExprId] {
+        let parts = self.parts.get(start as usize..end as usize);
+        parts.unwrap_or_default()
     }
 
     fn facts(&self, expr: ExprId) -> Facts {
@@ -102,7 +176,7 @@ impl Formulas {
             can_be_true: true,
             can_be_false: true,
         };
-        self.intern(Form::Var(var), facts)
+        self.intern(&Key::Var(var), facts)
     }
 
     /// Negation.
@@ -122,7 +196,7 @@ impl Formulas {
             can_be_true: facts.can_be_false,
             can_be_false: facts.can_be_true,
         };
-        self.intern(Form::Not(expr), facts)
+        self.intern(&Key::Not(expr), facts)
     }
 
     /// Conjunction.
@@ -136,8 +210,20 @@ impl Formulas {
     }
 
     fn join(&mut self, parts: impl IntoIterator<Item = ExprId>, and: bool) -> ExprId {
+        let mut list = std::mem::take(&mut self.list);
+        list.clear();
+        let joined = self.join_into(parts, and, &mut list);
+        self.list = list;
+        joined
+    }
+
+    fn join_into(
+        &mut self,
+        parts: impl IntoIterator<Item = ExprId>,
+        and: bool,
+        list: &mut Vec<ExprId>,
+    ) -> ExprId {
         let (neutral, absorbing) = if and { (TRUE, FALSE) } else { (FALSE, TRUE) };
-        let mut list: Vec<ExprId> = Vec::new();
         for part in parts {
             if part == absorbing {
                 return absorbing;
@@ -146,8 +232,8 @@ impl Formulas {
                 continue;
             }
             match self.forms.get(part.0 as usize) {
-                Some(Form::And(inner)) if and => list.extend(inner),
-                Some(Form::Or(inner)) if !and => list.extend(inner),
+                Some(Form::And(inner)) if and => list.extend(self.parts(*inner)),
+                Some(Form::Or(inner)) if !and => list.extend(self.parts(*inner)),
                 _ => list.push(part),
             }
         }
@@ -163,7 +249,7 @@ impl Formulas {
             can_be_true: and,
             can_be_false: !and,
         };
-        for part in &list {
+        for part in &*list {
             let part = self.facts(*part);
             facts.ranks |= part.ranks;
             if and {
@@ -178,12 +264,8 @@ impl Formulas {
             // Nothing but unknown is left.
             return UNKNOWN;
         }
-        let form = if and {
-            Form::And(list.into())
-        } else {
-            Form::Or(list.into())
-        };
-        self.intern(form, facts)
+        let form = if and { Key::And(list) } else { Key::Or(list) };
+        self.intern(&form, facts)
     }
 
     /// The variables of fields whose rank is in `ranks`.
@@ -196,7 +278,7 @@ impl Formulas {
             Some(Form::Var(var)) => into.push(*var),
             Some(Form::Not(inner)) => self.vars(*inner, ranks, into),
             Some(Form::And(parts) | Form::Or(parts)) => {
-                for part in parts {
+                for part in self.parts(*parts) {
                     self.vars(*part, ranks, into);
                 }
             }
@@ -214,40 +296,42 @@ impl Formulas {
         if self.ranks(expr) & ranks == 0 {
             return expr;
         }
-        match self.forms.get(expr.0 as usize).cloned() {
+        match self.forms.get(expr.0 as usize).copied() {
             Some(Form::Var(var)) => value(var).unwrap_or(expr),
             Some(Form::Not(inner)) => {
                 let inner = self.restrict(inner, ranks, value);
                 self.not(inner)
             }
-            Some(Form::And(parts)) => {
-                let parts = self.restrict_all(&parts, ranks, value, FALSE);
-                self.and(parts)
-            }
-            Some(Form::Or(parts)) => {
-                let parts = self.restrict_all(&parts, ranks, value, TRUE);
-                self.or(parts)
-            }
+            Some(Form::And(parts)) => self.restrict_all(parts, ranks, value, true),
+            Some(Form::Or(parts)) => self.restrict_all(parts, ranks, value, false),
             Some(Form::False | Form::True | Form::Unknown) | None => expr,
         }
     }
 
     fn restrict_all(
         &mut self,
-        parts: &[ExprId],
+        parts: Parts,
         ranks: u128,
         value: &impl Fn(VarId) -> Option<ExprId>,
-        absorbing: ExprId,
-    ) -> Vec<ExprId> {
-        let mut list = Vec::with_capacity(parts.len());
-        for part in parts {
-            let part = self.restrict(*part, ranks, value);
-            list.push(part);
-            if part == absorbing {
+        and: bool,
+    ) -> ExprId {
+        let absorbing = if and { FALSE } else { TRUE };
+        let base = self.stack.len();
+        for at in parts.start..parts.end {
+            let Some(part) = self.parts.get(at as usize).copied() else {
                 break;
+            };
+            let part = self.restrict(part, ranks, value);
+            if part == absorbing {
+                self.stack.truncate(base);
+                return absorbing;
             }
+            self.stack.push(part);
         }
-        list
+        let mut stack = std::mem::take(&mut self.stack);
+        let joined = self.join(stack.drain(base..), and);
+        self.stack = stack;
+        joined
     }
 }
 

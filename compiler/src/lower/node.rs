@@ -9,6 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::classify::ClassifierId;
 use super::outcome::OutcomeId;
+use crate::intern::Interner;
 
 /// An outcome or a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,14 +112,13 @@ impl Node {
 /// All nodes of an image. Children come before what refers to them.
 #[derive(Debug, Default)]
 pub(crate) struct Nodes {
-    list: Vec<Node>,
-    ids: FxHashMap<Node, Ref>,
+    nodes: Interner<Node>,
 }
 
 impl Nodes {
     /// Every node.
     pub(crate) fn list(&self) -> &[Node] {
-        &self.list
+        self.nodes.list()
     }
 
     /// A node, or what it would always lead to; the entries that are new.
@@ -130,14 +130,9 @@ impl Nodes {
             return (first, 0);
         }
         drop(children);
-        if let Some(id) = self.ids.get(&node) {
-            return (*id, 0);
-        }
-        let id = Ref(u32::try_from(self.list.len()).unwrap_or(u32::MAX) & !REF_TERMINAL);
         let entries = node.entries();
-        self.list.push(node.clone());
-        self.ids.insert(node, id);
-        (id, entries)
+        let (id, is_new) = self.nodes.intern(node);
+        (Ref(id & !REF_TERMINAL), if is_new { entries } else { 0 })
     }
 
     /// What can be said of the diagram that starts at `root`.
@@ -153,7 +148,7 @@ impl Nodes {
             if !reached.insert(node) {
                 continue;
             }
-            let Some(body) = self.list.get(node as usize) else {
+            let Some(body) = self.nodes.get(node) else {
                 continue;
             };
             for child in body.children() {
@@ -170,7 +165,7 @@ impl Nodes {
         // Children first, so that their longest walks are known.
         let mut longest: FxHashMap<u32, u32> = FxHashMap::default();
         for node in &order {
-            let Some(body) = self.list.get(*node as usize) else {
+            let Some(body) = self.nodes.get(*node) else {
                 continue;
             };
             let below = body

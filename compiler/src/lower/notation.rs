@@ -5,7 +5,7 @@ use crate::glob::{ByteSet, Glob, Piece};
 /// A glob in the language's notation (without quotes).
 pub(crate) fn glob(glob: &Glob) -> String {
     let mut text = String::new();
-    for piece in &glob.pieces {
+    for piece in glob.pieces.iter() {
         match piece {
             Piece::Literal(bytes) => {
                 for byte in bytes {

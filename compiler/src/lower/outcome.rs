@@ -4,9 +4,9 @@
 //! listed (LANGUAGE §5, §8). It must not know how truth values came about.
 
 use lsmpc_abi::image::{Masks, OUTCOME_KILL, OUTCOME_RECORD, OUTCOME_UNKNOWN};
-use rustc_hash::FxHashMap;
 
 use crate::event::Verdict;
+use crate::intern::Interner;
 use crate::ir::{DefaultIr, EffectIr, ModuleIr, OnErrorIr, RuleId};
 
 /// `EPERM`
@@ -65,19 +65,15 @@ impl Outcome {
 /// The outcomes of an image; number 0 is "allow, silent".
 #[derive(Debug)]
 pub(crate) struct Outcomes {
-    list: Vec<Outcome>,
-    ids: FxHashMap<Outcome, OutcomeId>,
-    masks: Vec<Masks>,
-    mask_ids: FxHashMap<Masks, OutcomeId>,
+    list: Interner<Outcome>,
+    masks: Interner<Masks>,
 }
 
 impl Default for Outcomes {
     fn default() -> Self {
         let mut outcomes = Self {
-            list: Vec::new(),
-            ids: FxHashMap::default(),
-            masks: Vec::new(),
-            mask_ids: FxHashMap::default(),
+            list: Interner::default(),
+            masks: Interner::default(),
         };
         outcomes.intern(Outcome::allow());
         outcomes
@@ -87,34 +83,22 @@ impl Default for Outcomes {
 impl Outcomes {
     /// The number of an outcome of the subject's.
     pub(crate) fn intern_masks(&mut self, masks: Masks) -> OutcomeId {
-        let fresh = u32::try_from(self.masks.len()).unwrap_or(u32::MAX);
-        let fresh = OutcomeId(fresh | OutcomeId::SUBJECT);
-        let id = *self.mask_ids.entry(masks).or_insert(fresh);
-        if id == fresh {
-            self.masks.push(masks);
-        }
-        id
+        OutcomeId(self.masks.intern(masks).0 | OutcomeId::SUBJECT)
     }
 
     /// The subject's outcomes.
     pub(crate) fn masks(&self) -> &[Masks] {
-        &self.masks
+        self.masks.list()
     }
 
     /// The number of an outcome.
     pub(crate) fn intern(&mut self, outcome: Outcome) -> OutcomeId {
-        if let Some(id) = self.ids.get(&outcome) {
-            return *id;
-        }
-        let id = OutcomeId(u32::try_from(self.list.len()).unwrap_or(u32::MAX));
-        self.list.push(outcome.clone());
-        self.ids.insert(outcome, id);
-        id
+        OutcomeId(self.list.intern(outcome).0)
     }
 
     /// Every outcome, in the order of their numbers.
     pub(crate) fn list(&self) -> &[Outcome] {
-        &self.list
+        self.list.list()
     }
 }
 

@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use super::error::LowerError;
 use super::formula::{ExprId, FALSE, Formulas, TRUE, VarId};
 use crate::glob::Glob;
+use crate::intern::Interner;
 use crate::ir::{Cond, Ir, PredicateId, Test};
 
 /// The largest mode.
@@ -166,10 +167,8 @@ impl Order {
 /// All variables of one lowering.
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
-    tests: Vec<TestForm>,
-    test_ids: FxHashMap<TestForm, TestId>,
-    vars: Vec<(FieldId, TestId)>,
-    var_ids: FxHashMap<(FieldId, TestId), VarId>,
+    tests: Interner<TestForm>,
+    vars: Interner<(FieldId, TestId)>,
     /// Tests of predicates, made once each.
     by_predicate: FxHashMap<PredicateId, TestId>,
     /// Tests of a mode's bits, as tests of its value.
@@ -178,32 +177,21 @@ pub(crate) struct Variables {
 
 impl Variables {
     fn test(&mut self, form: TestForm) -> TestId {
-        if let Some(id) = self.test_ids.get(&form) {
-            return *id;
-        }
-        let id = TestId(u32::try_from(self.tests.len()).unwrap_or(u32::MAX));
-        self.tests.push(form.clone());
-        self.test_ids.insert(form, id);
-        id
+        TestId(self.tests.intern(form).0)
     }
 
     fn var(&mut self, field: FieldId, test: TestId) -> VarId {
-        let fresh = VarId(u32::try_from(self.vars.len()).unwrap_or(u32::MAX));
-        let id = *self.var_ids.entry((field, test)).or_insert(fresh);
-        if id == fresh {
-            self.vars.push((field, test));
-        }
-        id
+        VarId(self.vars.intern((field, test)).0)
     }
 
     /// What a variable asks, and of which field.
     pub(crate) fn get(&self, var: VarId) -> Option<(FieldId, TestId)> {
-        self.vars.get(var.0 as usize).copied()
+        self.vars.get(var.0).copied()
     }
 
     /// A test.
     pub(crate) fn form(&self, test: TestId) -> Option<&TestForm> {
-        self.tests.get(test.0 as usize)
+        self.tests.get(test.0)
     }
 
     fn predicate(&mut self, id: PredicateId, test: &Test) -> Option<TestId> {

@@ -9,7 +9,7 @@ use crate::glob::{Glob, Piece};
 pub(super) fn matches(glob: &Glob, text: &[u8]) -> bool {
     // One step for each literal byte, class and star.
     let mut steps = Vec::new();
-    for piece in &glob.pieces {
+    for piece in glob.pieces.iter() {
         match piece {
             Piece::Literal(bytes) => steps.extend(bytes.iter().map(|&byte| Step::Byte(byte))),
             Piece::Class(set) => steps.push(Step::Class(*set)),

@@ -100,7 +100,7 @@ fn of_paths(automaton: &PathAutomaton, pool: &Pool) -> Vec<Box<[u32]>> {
     }
     classes
         .into_iter()
-        .filter_map(|class| automaton.classes.get(class as usize).cloned())
+        .map(|class| automaton.classes.get(class).into())
         .collect()
 }
 
@@ -136,7 +136,7 @@ fn accepted(dfa: &Dfa, component: bool) -> BTreeSet<u32> {
 /// A string that the glob matches.
 fn sample(glob: &Glob) -> Vec<u8> {
     let mut text = Vec::new();
-    for piece in &glob.pieces {
+    for piece in glob.pieces.iter() {
         match piece {
             Piece::Literal(bytes) => text.extend_from_slice(bytes),
             Piece::Star | Piece::DeepStar => text.push(b'x'),

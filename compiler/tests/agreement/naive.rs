@@ -123,7 +123,7 @@ fn test(test: &Test, field: FieldId, event: &Event) -> Truth {
 fn glob_is(glob: &Glob, text: &[u8]) -> bool {
     let mut reach = vec![false; text.len() + 1];
     reach[0] = true;
-    for piece in &glob.pieces {
+    for piece in glob.pieces.iter() {
         let mut next = vec![false; text.len() + 1];
         for start in (0..=text.len()).filter(|start| reach[*start]) {
             match piece {

@@ -216,7 +216,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Ir> {
 fn info(ir: &mut Ir, id: String, kind: RuleKind) -> RuleId {
     ir.rules.push(RuleInfo {
         id,
-        file: "p.lsmp".to_owned(),
+        file: "p.lsmp".into(),
         line: 1,
         column: 1,
         kind,

@@ -23,7 +23,7 @@ fn path(pattern: &str) -> Vec<Vec<Piece>> {
     parse(pattern.as_bytes(), Dialect::Path)
         .unwrap()
         .into_iter()
-        .map(|glob| glob.pieces)
+        .map(|glob| glob.pieces.to_vec())
         .collect()
 }
 
@@ -108,14 +108,14 @@ fn names() {
     assert_eq!(
         parse("a*"),
         [Glob {
-            pieces: vec![lit("a"), Piece::DeepStar]
+            pieces: [lit("a"), Piece::DeepStar].into()
         }]
     );
-    assert_eq!(parse(""), [Glob { pieces: vec![] }]);
+    assert_eq!(parse(""), [Glob { pieces: [].into() }]);
     assert_eq!(
         parse("a//"),
         [Glob {
-            pieces: vec![lit("a//")]
+            pieces: [lit("a//")].into()
         }]
     );
 }
@@ -126,7 +126,7 @@ fn classes_are_remembered() {
     assert_eq!(all[0].class, Some(5..8));
     let all = parse_alternatives(br"pipe:\[1]", Dialect::Path).unwrap();
     assert_eq!(all[0].class, None);
-    assert_eq!(all[0].glob.pieces, [lit("pipe:[1]")]);
+    assert_eq!(all[0].glob.pieces[..], [lit("pipe:[1]")]);
 }
 
 #[test]
