@@ -95,6 +95,11 @@ impl Pool {
         Ok(DfaId(self.dfa_ids.intern(patterns).0))
     }
 
+    /// How many automata there are.
+    pub(crate) fn dfas(&self) -> usize {
+        self.dfas.len()
+    }
+
     /// An automaton.
     pub(crate) fn get(&self, id: DfaId) -> Option<&Dfa> {
         self.dfas.get(id.0 as usize)

@@ -24,10 +24,9 @@ mod set;
 mod sticky;
 mod testing;
 
-use std::collections::HashMap;
-
 use lsmpc_syntax::Span;
 use lsmpc_syntax::ast::File;
+use rustc_hash::FxHashMap;
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -71,12 +70,12 @@ pub(crate) fn check(sources: &SourceMap, files: &[File], text: Text, options: &O
         scope: None,
         via: Vec::new(),
         silenced: Vec::new(),
-        let_sets: HashMap::new(),
+        let_sets: FxHashMap::default(),
         nodes: 0,
         errors: 0,
         warnings: 0,
         unsaid: 0,
-        ids: HashMap::new(),
+        ids: FxHashMap::default(),
         notes: Vec::new(),
         hir: Hir::default(),
     };
@@ -103,7 +102,7 @@ struct Checker<'a> {
     /// Codes that the rule at hand does not want to hear.
     silenced: Vec<Code>,
     /// Sets of `let`s, as tests of a field.
-    let_sets: HashMap<lets::SetKey, Option<FieldTest>>,
+    let_sets: FxHashMap<lets::SetKey, Option<FieldTest>>,
     /// Conditions of the whole policy, after `let`s are put in.
     nodes: u64,
     /// How many errors were reported.
@@ -113,7 +112,7 @@ struct Checker<'a> {
     /// How many of those were not.
     unsaid: usize,
     /// `@id`s so far.
-    ids: HashMap<String, Span>,
+    ids: FxHashMap<String, Span>,
     /// One for each module of `hir`.
     notes: Vec<ModuleNotes>,
     hir: Hir,
@@ -142,6 +141,19 @@ impl Checker<'_> {
             self.warnings = self.warnings.saturating_add(1);
         }
         self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether a warning or hint would be shown, which then need not be made. If not, it
+    /// is counted.
+    fn says(&mut self, code: Code) -> bool {
+        if self.silenced.contains(&code) {
+            return false;
+        }
+        let says = self.warnings < MAX_REPORTS;
+        if !says {
+            self.unsaid = self.unsaid.saturating_add(1);
+        }
+        says
     }
 
     /// Whether no more errors are shown.

@@ -190,12 +190,13 @@ impl<'t> Emitter<'t> {
         let tables_end = self.writer.end_page()?;
 
         let report = report::build(ir, tables, &self.used, options);
-        let report = serde_json::to_vec(&report).unwrap_or_default();
-        let report_at = self.writer.place(report.len(), PAGE_SIZE)?;
-        self.writer.put(report_at, &report);
+        let report_at = self.writer.place(0, PAGE_SIZE)?;
+        self.writer
+            .append(|bytes| serde_json::to_writer(bytes, &report))?;
+        drop(report);
+        let report_length = self.writer.len() - report_at as usize;
         let end = self.writer.end_page()?;
 
-        let report_length = u32::try_from(report.len()).unwrap_or(u32::MAX);
         let exe = tables.exe.map(classifier).unwrap_or_default();
         let header = [
             (H_ABI, ABI_VERSION),
@@ -209,7 +210,10 @@ impl<'t> Emitter<'t> {
             ),
             (H_EXE_CLASSIFIER, exe),
             (H_REPORT, report_at),
-            (H_REPORT_LEN, report_length),
+            (
+                H_REPORT_LEN,
+                u32::try_from(report_length).unwrap_or(u32::MAX),
+            ),
             (H_TABLES_END, tables_end),
             (
                 H_SUBJECT,
@@ -251,7 +255,7 @@ impl<'t> Emitter<'t> {
                 outcomes: self.used.len(),
                 nodes: self.nodes.len(),
                 table_bytes: tables_end as usize,
-                report_bytes: report.len(),
+                report_bytes: report_length,
                 bytes: self.writer.len(),
             },
         );

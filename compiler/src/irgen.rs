@@ -7,8 +7,10 @@
 mod dump;
 mod normal;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use hashbrown::HashTable;
 use rustc_hash::FxHashMap;
 
 use lsmpc_abi::catalogue;
@@ -18,6 +20,7 @@ use lsmpc_abi::hook::HookId;
 use crate::hir::{
     Cond as HirCond, CondKind, DefaultEffect, Effect, FieldRef, FieldTest, Hir, Module, Place,
 };
+use crate::intern::{hash, number};
 use crate::ir::{
     Cond, DefaultIr, EffectIr, HookIr, Ir, ModuleIr, OnErrorIr, Predicate, PredicateId, RuleId,
     RuleInfo, RuleIr, RuleKind, Sticky, Test,
@@ -30,12 +33,14 @@ pub(crate) fn build(hir: &Hir) -> Ir {
     let mut builder = Builder::new(hir, Ir::default());
     builder.number();
     builder.inherited();
+    let mut named = BTreeSet::new();
+    for module in &hir.modules {
+        let rules = module.rules.iter().flat_map(|rule| &rule.hooks);
+        named.extend(rules.map(|hook| hook.node));
+        named.extend(module.defaults.iter().map(|default| default.hook));
+    }
     for &hook in HookId::ALL {
-        let named = hir.modules.iter().any(|module| {
-            module.rules.iter().any(|rule| rule.is_about(hook))
-                || module.default_for(hook).is_some()
-        });
-        if named {
+        if named.contains(&hook) {
             builder.hook(hook);
         }
     }
@@ -62,7 +67,8 @@ pub(crate) fn add_conditions(ir: Ir, hook: HookId, conds: &[&HirCond]) -> (Ir, V
 struct Builder<'h> {
     hir: &'h Hir,
     ir: Ir,
-    interned: FxHashMap<Predicate, PredicateId>,
+    /// The numbers of predicates that are there.
+    interned: HashTable<PredicateId>,
     /// Shared sets are turned into predicates once.
     by_set: FxHashMap<(FieldId, Key), PredicateId>,
     /// Tests of `ancestor.exe`, by the same test of `exe`.
@@ -73,17 +79,15 @@ struct Builder<'h> {
     default_ids: Vec<Vec<RuleId>>,
 }
 
-fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap_or(u32::MAX)
-}
-
 impl<'h> Builder<'h> {
     /// Goes on from a form that is there already, with its predicates and bits.
     fn new(hir: &'h Hir, ir: Ir) -> Self {
-        let interned: FxHashMap<Predicate, PredicateId> = (0..)
-            .zip(&ir.predicates)
-            .map(|(id, predicate)| (predicate.clone(), PredicateId(id)))
-            .collect();
+        let mut interned = HashTable::new();
+        let numbers = || (0..).map(PredicateId);
+        let hashed = |id: &PredicateId| ir.predicates.get(id.0 as usize).map_or(0, hash);
+        for (id, predicate) in numbers().zip(&ir.predicates) {
+            interned.insert_unique(hash(predicate), id, hashed);
+        }
         let ancestors = (0..)
             .zip(&ir.sticky)
             .filter_map(|(bit, sticky)| match sticky {
@@ -93,7 +97,9 @@ impl<'h> Builder<'h> {
                         field: FieldId::Sticky,
                         test: Test::Sticky(bit),
                     };
-                    Some((*program, *interned.get(&stuck)?))
+                    let mut all = numbers().zip(&ir.predicates);
+                    let (stuck, _) = all.find(|(_, predicate)| **predicate == stuck)?;
+                    Some((*program, stuck))
                 }
             })
             .collect();
@@ -356,8 +362,15 @@ impl<'h> Builder<'h> {
     }
 
     fn intern(&mut self, predicate: Predicate) -> PredicateId {
-        let next = PredicateId(number(self.ir.predicates.len()));
-        let id = *self.interned.entry(predicate.clone()).or_insert(next);
+        let predicates = &self.ir.predicates;
+        let of = |id: &PredicateId| predicates.get(id.0 as usize);
+        let next = PredicateId(number(predicates.len()));
+        let entry = self.interned.entry(
+            hash(&predicate),
+            |id| of(id) == Some(&predicate),
+            |id| of(id).map_or(0, hash),
+        );
+        let id = *entry.or_insert(next).get();
         if id == next {
             self.ir.predicates.push(predicate);
         }

@@ -59,7 +59,9 @@ pub struct TableImage {
 /// [`LowerError`], where the tables would be larger than allowed, or look at a
 /// field that they cannot.
 pub fn lower(ir: &Ir, options: &LowerOptions) -> Result<TableImage, LowerError> {
-    let tables = Tables::new(ir, &options.limits)?;
+    let mut tables = Tables::new(ir, &options.limits)?;
+    // What conditions test is all in the tables now.
+    tables.variables = Variables::default();
     crate::emit::emit(ir, &tables, options)
 }
 

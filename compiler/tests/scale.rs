@@ -208,6 +208,53 @@ fn suffixes_anywhere() {
     measure("suffixes anywhere", &policy.finish(HookId::FileOpen));
 }
 
+/// What is below any directory, and what names hold: each glob doubles the states. A
+/// dozen is still no trouble; two dozen would be millions.
+#[test]
+fn globs_that_multiply_are_refused_and_named() {
+    for shape in ["/**/X/**", "/**/*X*"] {
+        for (count, is_refused) in [(12, false), (24, true)] {
+            let mut policy = Policy::default();
+            let harmless = policy.path(FieldId::Path, "/etc/shadow");
+            policy.rule(harmless);
+            for letter in (b'a'..).take(count) {
+                let glob = shape.replace('X', &char::from(letter).to_string());
+                let cond = policy.path(FieldId::Path, &glob);
+                policy.rule(cond);
+            }
+            let ir = policy.finish(HookId::FileOpen);
+            let start = Instant::now();
+            let lowered = lower(&ir, &LowerOptions::default());
+            eprintln!("{count} of {shape}: {:.1?}", start.elapsed());
+            match lowered {
+                Ok(_) => assert!(!is_refused, "{count} of {shape}"),
+                Err(LowerError::GlobTooCostly { field, glob, rule }) => {
+                    assert!(is_refused, "{count} of {shape}");
+                    assert_eq!(field, FieldId::Path);
+                    assert!(glob.starts_with("/**/"), "{glob}");
+                    assert!(rule.is_some_and(|rule| rule.0 > 0), "{rule:?}");
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+/// A thousand names below any directory are many edges, not too many states.
+#[test]
+fn a_thousand_names_anywhere() {
+    let mut policy = Policy::default();
+    for i in 0..1_000 {
+        let cond = policy.path(FieldId::Path, &format!("/**/secret{i}.key"));
+        policy.rule(cond);
+    }
+    let (_, stats) = measure(
+        "a thousand names anywhere",
+        &policy.finish(HookId::FileOpen),
+    );
+    assert!(stats.states < 3_000, "{}", stats.states);
+}
+
 #[test]
 fn what_multiplies_is_refused_and_named() {
     let mut policy = Policy::default();

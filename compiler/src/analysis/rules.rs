@@ -60,6 +60,7 @@ pub(super) fn examine(hir: &Hir, ir: &Ir, constant: &dyn Fn(Span) -> bool, repor
             ),
         }
     }
+    drop(frame);
     let strengths = strengths(ir);
     let dominance = Dominance {
         hooks: &sets,

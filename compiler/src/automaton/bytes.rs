@@ -106,6 +106,10 @@ const SLACK: usize = 4;
 
 /// Work (positions moved) that one automaton may take.
 const MAX_WORK: usize = 60_000_000;
+/// Work that any patterns may take, and more of it for each pair of steps. Where that
+/// does not suffice, their combinations multiply.
+const WORK: usize = 8_000_000;
+const WORK_PER_PAIR: usize = 32;
 
 /// Subset construction: states are sorted sets of positions.
 struct Subset {
@@ -153,6 +157,9 @@ impl Subset {
             ids.insert(start.into(), 1);
         }
 
+        let steps: usize = patterns.iter().map(|steps| steps.len()).sum();
+        let by_pairs = steps.saturating_mul(steps).saturating_mul(WORK_PER_PAIR);
+        let most = by_pairs.saturating_add(WORK).min(MAX_WORK);
         let mut work = 0_usize;
         let mut next = 0;
         // By column; and what every column reaches, which is moved once.
@@ -229,7 +236,7 @@ impl Subset {
                 }
                 subset.transitions.push(id);
             }
-            if queue.len() > max_states || work > MAX_WORK {
+            if queue.len() > max_states || work > most {
                 return Err(TooLarge {
                     pattern: most_alive(&positions, &queue, patterns.len()),
                 });

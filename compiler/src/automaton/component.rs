@@ -50,15 +50,22 @@ struct Entry<'g> {
     glob: &'g Glob,
 }
 
-/// Where a position is.
+/// A position.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     glob: u32,
-    piece: u32,
-    /// Among the bytes of a literal piece.
-    byte: u32,
     /// It is a `**`.
     deep: bool,
+    next: Next,
+}
+
+/// What follows a position.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    /// A literal component among [`Globs::text`], and the end of the glob, or another.
+    Literal { start: u32, end: u32, last: bool },
+    /// This piece, from this byte on if it is a literal one.
+    Piece { piece: u32, byte: u32 },
 }
 
 /// Globs with positions numbered one glob after the other, each from its start to its
@@ -68,45 +75,81 @@ pub(crate) struct Globs<'g> {
     entries: Vec<Entry<'g>>,
     /// Of each position.
     places: Vec<Place>,
+    /// The literal components, so that they lie together.
+    text: Vec<u8>,
+    /// Bytes and wildcards of all globs.
+    bytes: usize,
 }
 
 impl<'g> Globs<'g> {
     /// Adds a glob that stands for `tag`; its first position.
     pub(crate) fn add(&mut self, tag: u32, glob: &'g Glob) -> u32 {
         let first = number(self.places.len());
-        let index = number(self.entries.len());
-        let place = |piece, byte| Place {
-            glob: index,
-            piece,
-            byte,
-            deep: false,
-        };
-        let mut last = place(0, 0);
+        let mut last = (0, 0);
+        let mut deep = false;
         for (at, piece) in (0..).zip(glob.pieces.iter()) {
+            self.bytes += match piece {
+                Piece::Literal(bytes) => bytes.len(),
+                Piece::Class(_) | Piece::Star | Piece::DeepStar => 1,
+            };
             match piece {
                 Piece::Literal(bytes) => {
                     for (byte, _) in (1..).zip(bytes).filter(|(_, byte)| **byte == b'/') {
-                        self.places.push(last);
+                        self.position(glob, last, std::mem::take(&mut deep));
                         last = if byte as usize == bytes.len() {
-                            place(at + 1, 0)
+                            (at + 1, 0)
                         } else {
-                            place(at, byte)
+                            (at, byte)
                         };
                     }
                 }
                 Piece::DeepStar => {
-                    if (last.piece, last.byte) != (at, 0) {
-                        self.places.push(last);
-                        last = place(at, 0);
+                    if last != (at, 0) {
+                        self.position(glob, last, deep);
+                        last = (at, 0);
                     }
-                    last.deep = true;
+                    deep = true;
                 }
                 Piece::Class(_) | Piece::Star => {}
             }
         }
-        self.places.push(last);
+        self.position(glob, last, deep);
         self.entries.push(Entry { tag, glob });
         first
+    }
+
+    fn position(&mut self, glob: &Glob, (piece, byte): (u32, u32), deep: bool) {
+        let rest = glob.pieces.get(piece as usize..).unwrap_or_default();
+        let literal = match rest.split_first() {
+            None => Some((&[][..], true)),
+            Some((Piece::Literal(bytes), after)) => {
+                let bytes = bytes.get(byte as usize..).unwrap_or_default();
+                match bytes.iter().position(|byte| *byte == b'/') {
+                    Some(end) => bytes.get(..end).map(|bytes| (bytes, false)),
+                    None => after.is_empty().then_some((bytes, true)),
+                }
+            }
+            Some(_) => None,
+        };
+        let next = match literal.filter(|(bytes, _)| bytes.len() <= LONGEST_LITERAL) {
+            Some((bytes, last)) => {
+                let start = number(self.text.len());
+                self.text.extend_from_slice(bytes);
+                let end = number(self.text.len());
+                Next::Literal { start, end, last }
+            }
+            None => Next::Piece { piece, byte },
+        };
+        self.places.push(Place {
+            glob: number(self.entries.len()),
+            deep,
+            next,
+        });
+    }
+
+    /// Bytes and wildcards of all globs.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The number of the glob that a position belongs to, and whether the
@@ -133,49 +176,40 @@ impl<'g> Globs<'g> {
     }
 
     /// Every way on from a position; the work it took.
-    pub(crate) fn arcs(&self, position: u32, pool: &mut Pool, into: &mut Vec<Arc<'g>>) -> usize {
+    pub(crate) fn arcs<'s>(
+        &'s self,
+        position: u32,
+        pool: &mut Pool,
+        into: &mut Vec<Arc<'s>>,
+    ) -> usize {
         let Some(place) = self.places.get(position as usize) else {
             return 0;
+        };
+        let (piece, byte) = match place.next {
+            Next::Literal { start, end, last } => {
+                let bytes = self.text.get(start as usize..end as usize);
+                let bytes = bytes.unwrap_or_default();
+                let target = if last {
+                    Target::Accept(self.tag(place.glob))
+                } else {
+                    Target::Position(position + 1)
+                };
+                let shape = Shape::Literal(bytes);
+                into.push(Arc { shape, target });
+                return bytes.len() + 1;
+            }
+            Next::Piece { piece, byte } => (piece, byte),
         };
         let Some(entry) = self.entries.get(place.glob as usize) else {
             return 0;
         };
-        let rest = entry
-            .glob
-            .pieces
-            .get(place.piece as usize..)
-            .unwrap_or_default();
-        let (head, after) = match rest.split_first() {
-            Some((Piece::Literal(bytes), after)) => (
-                bytes.get(place.byte as usize..).unwrap_or_default(),
-                Some(after),
-            ),
-            Some(_) => (&[][..], None),
-            None => (&[][..], Some(rest)),
-        };
-        let slash = head.iter().position(|byte| *byte == b'/');
-        let whole = match (slash, after) {
-            (Some(end), _) => head.get(..end).map(|head| (head, position + 1)),
-            (None, Some([])) => Some((head, position)),
-            _ => None,
-        };
-        if let Some((bytes, next)) = whole.filter(|(bytes, _)| bytes.len() <= LONGEST_LITERAL) {
-            into.push(Arc {
-                shape: Shape::Literal(bytes),
-                target: if slash.is_some() {
-                    Target::Position(next)
-                } else {
-                    Target::Accept(entry.tag)
-                },
-            });
-            return bytes.len() + 1;
-        }
         let mut walk = Walk {
             position,
             work: 1,
             steps: Vec::new(),
         };
-        walk.arcs(*place, entry, rest, pool, into);
+        let rest = entry.glob.pieces.get(piece as usize..).unwrap_or_default();
+        walk.arcs(byte as usize, entry.tag, rest, pool, into);
         walk.work
     }
 }
@@ -189,15 +223,15 @@ struct Walk {
 }
 
 impl Walk {
-    fn arcs<'g>(
+    /// `skip`: bytes of the first piece that were matched before.
+    fn arcs(
         &mut self,
-        place: Place,
-        entry: &Entry<'g>,
-        rest: &'g [Piece],
+        mut skip: usize,
+        tag: u32,
+        rest: &[Piece],
         pool: &mut Pool,
-        into: &mut Vec<Arc<'g>>,
+        into: &mut Vec<Arc<'_>>,
     ) {
-        let mut skip = place.byte as usize;
         let mut is_first = true;
         for piece in rest {
             match piece {
@@ -228,7 +262,7 @@ impl Walk {
             }
             is_first = false;
         }
-        into.push(self.arc(pool, Target::Accept(entry.tag)));
+        into.push(self.arc(pool, Target::Accept(tag)));
     }
 
     fn arc<'g>(&mut self, pool: &mut Pool, target: Target) -> Arc<'g> {

@@ -44,8 +44,20 @@ pub(crate) struct PathAutomaton {
     pub(crate) costs: Vec<(u32, u64)>,
 }
 
+/// Bytes of [`prefix`].
+const PREFIX: usize = 8;
+
 /// How many globs [`PathAutomaton::costs`] lists.
 const COSTS: usize = 5;
+
+/// Work that any globs may take.
+const WORK: usize = 8 << 20;
+/// More of it for each pair of globs: a state may know them all.
+const WORK_PER_PAIR: usize = 64;
+/// And for each byte of them.
+const WORK_PER_BYTE: usize = 128;
+/// Work that an entry of a byte automaton stands for.
+const WORK_PER_ENTRY: usize = 8;
 
 /// Limits of one path classifier.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +68,9 @@ pub(crate) struct PathLimits {
     pub(crate) edges: usize,
     /// States of one byte automaton.
     pub(crate) automaton_states: usize,
-    /// Positions and edges looked at.
+    /// Positions and edges looked at. Few globs may take less: where that does not
+    /// suffice their combinations multiply, and that is seen early. Long ones may take
+    /// more.
     pub(crate) work: usize,
 }
 
@@ -80,9 +94,16 @@ pub(crate) fn build<'g>(
         .into_iter()
         .map(|(tag, glob)| entries.add(tag, glob))
         .collect();
+    let pairs = starts.len().saturating_mul(starts.len());
+    let by_pairs = pairs.saturating_mul(WORK_PER_PAIR).saturating_add(WORK);
+    let by_bytes = entries.bytes().saturating_mul(WORK_PER_BYTE);
+    let limits = PathLimits {
+        work: limits.work.min(by_pairs).saturating_add(by_bytes),
+        ..limits
+    };
     let mut builder = Builder {
         pool,
-        globs: entries,
+        globs: &entries,
         limits,
         classes: ListInterner::default(),
         positions: Vec::new(),
@@ -116,7 +137,7 @@ pub(crate) fn build<'g>(
 
 struct Builder<'p, 'g> {
     pool: &'p mut Pool,
-    globs: Globs<'g>,
+    globs: &'g Globs<'g>,
     limits: PathLimits,
     classes: ListInterner,
     /// Those of every state found so far, one after the other.
@@ -282,9 +303,19 @@ impl<'g> Builder<'_, 'g> {
         let default = self.goto(any.iter());
         let wild_state = self.expand_wild(&mut wild, &any)?;
 
-        literals.sort_unstable();
+        // By their bytes, of which most need no second look.
+        let order = |one: &(u64, &[u8], Target), other: &(u64, &[u8], Target)| {
+            let (a, b) = (one.1, other.1);
+            let rest = if a.len().max(b.len()) <= PREFIX {
+                a.len().cmp(&b.len())
+            } else {
+                a.cmp(b)
+            };
+            one.0.cmp(&other.0).then(rest)
+        };
+        literals.sort_unstable_by(|one, other| order(one, other).then(one.2.cmp(&other.2)));
         let mut edges = Vec::new();
-        for group in literals.chunk_by(|(_, one, _), (_, other, _)| one == other) {
+        for group in literals.chunk_by(|one, other| order(one, other).is_eq()) {
             let bytes = group.first().map_or(&[][..], |(_, bytes, _)| *bytes);
             let (otherwise, extra) = match &wild_state {
                 Some(state) => {
@@ -339,6 +370,7 @@ impl<'g> Builder<'_, 'g> {
             .iter()
             .filter_map(|group| first(group).map(|(pattern, _)| pattern))
             .collect();
+        let before = self.pool.dfas();
         let dfa = self
             .pool
             .dfa(&patterns, self.limits.automaton_states)
@@ -346,6 +378,13 @@ impl<'g> Builder<'_, 'g> {
                 let target = by_pattern.get(error.pattern as usize).and_then(first);
                 self.blame(target.map(|(_, target)| target))
             })?;
+        if self.pool.dfas() > before
+            && let Some(fresh) = self.pool.get(dfa)
+        {
+            let entries = fresh.map.len() + fresh.transitions.len();
+            self.work += entries * WORK_PER_ENTRY;
+            self.check()?;
+        }
         let sets = self.pool.get(dfa).map_or(0, |dfa| dfa.sets.len());
         let mut next = Vec::with_capacity(sets);
         let mut targets = Vec::with_capacity(sets);
@@ -404,7 +443,7 @@ impl<'g> Builder<'_, 'g> {
 
 /// The first bytes, by which most components are told apart at once.
 fn prefix(bytes: &[u8]) -> u64 {
-    let mut word = [0; 8];
+    let mut word = [0; PREFIX];
     for (to, from) in word.iter_mut().zip(bytes) {
         *to = *from;
     }

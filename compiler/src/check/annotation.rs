@@ -2,10 +2,9 @@
 //!
 //! Owns which there are and what values they take (LANGUAGE §3).
 
-use std::collections::HashMap;
-
 use lsmpc_syntax::Spanned;
 use lsmpc_syntax::ast::{Annotation, LiteralKind};
+use rustc_hash::FxHashMap;
 
 use super::Checker;
 use crate::code::Code;
@@ -32,7 +31,7 @@ impl Checker<'_> {
     /// What the annotations of a rule say.
     pub(super) fn annotations(&mut self, all: &[Annotation]) -> Annotations {
         let mut found = Annotations::default();
-        let mut seen = HashMap::new();
+        let mut seen = FxHashMap::default();
         for annotation in all {
             let name = annotation.name.node.as_str();
             if !NAMES.contains(&name) {

@@ -99,7 +99,7 @@ impl Checker<'_> {
             );
             break;
         }
-        if bytes.ends_with(b"/*") {
+        if bytes.ends_with(b"/*") && self.says(Code::ChildrenOnly) {
             let text = String::from_utf8_lossy(bytes);
             let at = bytes.len().saturating_sub(1)..bytes.len();
             self.report(
@@ -112,7 +112,9 @@ impl Checker<'_> {
                 .help(format!("for the whole tree write `\"{text}*\"`")),
             );
         }
-        if let Some(start) = bytes.windows(4).position(|window| window == b"/**/") {
+        if let Some(start) = bytes.windows(4).position(|window| window == b"/**/")
+            && self.says(Code::DeepSlash)
+        {
             let at = start..start.saturating_add(4);
             let (head, tail) = bytes.split_at_checked(at.start).unwrap_or((bytes, b""));
             let head = String::from_utf8_lossy(head).into_owned();

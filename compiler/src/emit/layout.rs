@@ -73,6 +73,19 @@ impl Writer {
         })
     }
 
+    /// What is written goes to the end.
+    pub(super) fn append<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), Full> {
+        let start = self.bytes.len();
+        let written = write(&mut self.bytes);
+        if written.is_err() {
+            self.bytes.truncate(start);
+        }
+        self.place(0, 1).map(|_| ())
+    }
+
     /// Ends the last page.
     pub(super) fn end_page(&mut self) -> Result<u32, Full> {
         self.place(0, PAGE_SIZE)

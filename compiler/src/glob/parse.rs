@@ -230,16 +230,23 @@ struct Raw {
 
 impl Raw {
     fn push(&mut self, piece: &Piece) {
-        self.cost = self.cost.saturating_add(match piece {
-            Piece::Literal(bytes) => bytes.len(),
-            _ => 1,
-        });
+        if let Piece::Literal(bytes) = piece {
+            return self.literal(bytes);
+        }
+        self.cost = self.cost.saturating_add(1);
         match (self.pieces.last_mut(), piece) {
-            (Some(Piece::Literal(text)), Piece::Literal(more)) => text.extend_from_slice(more),
             (Some(Piece::DeepStar), Piece::Star | Piece::DeepStar)
             | (Some(Piece::Star), Piece::Star) => {}
             (Some(last @ Piece::Star), Piece::DeepStar) => *last = Piece::DeepStar,
             _ => self.pieces.push(piece.clone()),
+        }
+    }
+
+    fn literal(&mut self, bytes: &[u8]) {
+        self.cost = self.cost.saturating_add(bytes.len());
+        match self.pieces.last_mut() {
+            Some(Piece::Literal(text)) => text.extend_from_slice(bytes),
+            _ => self.pieces.push(Piece::Literal(bytes.to_vec())),
         }
     }
 
@@ -321,7 +328,7 @@ impl Parser<'_> {
                         brace.done.append(&mut current);
                         current = self.product(&brace)?;
                     }
-                    None => self.push(&mut current, &Piece::Literal(vec![byte])),
+                    None => self.literal(&mut current, &[byte]),
                 },
                 b'*' => {
                     let deep = self.peek() == Some(b'*');
@@ -346,11 +353,10 @@ impl Parser<'_> {
                     for raw in &mut current {
                         raw.class.get_or_insert_with(|| at.clone());
                     }
-                    let piece = match only(&set) {
-                        Some(byte) => Piece::Literal(vec![byte]),
-                        None => Piece::Class(set),
-                    };
-                    self.push(&mut current, &piece);
+                    match only(&set) {
+                        Some(byte) => self.literal(&mut current, &[byte]),
+                        None => self.push(&mut current, &Piece::Class(set)),
+                    }
                 }
                 b'\\' => {
                     let Some(quoted) = self.peek() else {
@@ -361,9 +367,17 @@ impl Parser<'_> {
                         return self.error(GlobErrorKind::Nul, at);
                     }
                     self.at = self.at.saturating_add(1);
-                    self.push(&mut current, &Piece::Literal(vec![quoted]));
+                    self.literal(&mut current, &[quoted]);
                 }
-                _ => self.push(&mut current, &Piece::Literal(vec![byte])),
+                _ => {
+                    // At once as far as nothing means more than itself.
+                    let rest = self.pattern.get(start..).unwrap_or_default();
+                    let special = |byte: &u8| b"\0{,}*?[\\".contains(byte);
+                    let more = rest.iter().skip(1).position(special);
+                    let length = more.map_or(rest.len(), |more| more.saturating_add(1));
+                    self.at = start.saturating_add(length);
+                    self.literal(&mut current, rest.get(..length).unwrap_or_default());
+                }
             }
             if self.expanded > MAX_EXPANDED {
                 return self.error(GlobErrorKind::TooCostly, 0..self.pattern.len());
@@ -382,6 +396,17 @@ impl Parser<'_> {
         self.expanded = self.expanded.saturating_add(current.len());
         for raw in current {
             raw.push(piece);
+        }
+    }
+
+    fn literal(&mut self, current: &mut [Raw], bytes: &[u8]) {
+        let added = current.len().saturating_mul(bytes.len());
+        self.expanded = self.expanded.saturating_add(added);
+        // Too much is an error, and not worth the memory.
+        if self.expanded <= MAX_EXPANDED {
+            for raw in current {
+                raw.literal(bytes);
+            }
         }
     }
 
