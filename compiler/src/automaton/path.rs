@@ -262,9 +262,8 @@ impl<'g> Builder<'_, 'g> {
                     self.states.push(state);
                 }
             } else {
-                self.expanded.insert_unique(hashed, number(next), |id| {
-                    of(*id).map_or(0, |positions| hash(positions))
-                });
+                self.expanded
+                    .insert_unique(hashed, number(next), |id| of(*id).map_or(0, hash));
                 arcs.clear();
                 for position in positions {
                     self.work += self.globs.arcs(*position, self.pool, &mut arcs);
