@@ -6,6 +6,7 @@
 //! ([`outcome`]), nodes ([`node`]) and their construction ([`diagram`]). Bytes are
 //! [`crate::emit`]'s. It must know nothing of source text.
 
+mod by_test;
 pub(crate) mod classify;
 pub(crate) mod diagram;
 mod error;

@@ -16,6 +16,7 @@ use lsmpc_abi::image::MAX_STEPS;
 use lsmpc_abi::{CLASS_FIRST, CLASS_UNKNOWN};
 use rustc_hash::FxHashMap;
 
+use super::by_test::ByTest;
 use super::classify::{ClassifierId, Classifiers};
 use super::error::LowerError;
 use super::formula::{ExprId, FALSE, Formulas, TRUE, UNKNOWN, VarId};
@@ -218,7 +219,7 @@ impl<M: Model> Builder<'_, M> {
             open,
         };
         match first_bits {
-            Some(var) if by_test.ranges.is_empty() => self.bits(&place, var, known),
+            Some(var) if by_test.is_empty() => self.bits(&place, var, known),
             bits => self.classes(&place, &by_test, bits.is_some()),
         }
     }
@@ -318,9 +319,8 @@ impl<M: Model> Builder<'_, M> {
 
         let space = self.space;
         let mut relevant: Vec<u32> = by_test
-            .ranges
-            .keys()
-            .flat_map(|test| classifier.classes_of(*test))
+            .tests()
+            .flat_map(|test| classifier.classes_of(test))
             .copied()
             .filter(|class| space.class(place.field, *class))
             .collect();
@@ -443,40 +443,6 @@ impl<M: Model> Builder<'_, M> {
         let node = self.residual(residual, known, place.depth + 1)?;
         self.progress.memo.insert(key, node);
         Ok(node)
-    }
-}
-
-/// The open items of a node by the tests that they mention.
-struct ByTest {
-    /// Tests and indices of items, sorted.
-    pairs: Vec<(u32, u32)>,
-    /// Where each test's are.
-    ranges: FxHashMap<u32, (usize, usize)>,
-}
-
-impl ByTest {
-    fn new(mut pairs: Vec<(u32, u32)>) -> Self {
-        pairs.sort_unstable();
-        pairs.dedup();
-        let mut ranges = FxHashMap::default();
-        let mut start = 0;
-        for group in pairs.chunk_by(|(one, _), (other, _)| one == other) {
-            let end = start + group.len();
-            ranges.extend(group.first().map(|(test, _)| (*test, (start, end))));
-            start = end;
-        }
-        Self { pairs, ranges }
-    }
-
-    fn has(&self, test: u32) -> bool {
-        self.ranges.contains_key(&test)
-    }
-
-    /// The items that mention a test.
-    fn items(&self, test: u32) -> impl Iterator<Item = usize> {
-        let range = self.ranges.get(&test).copied().unwrap_or_default();
-        let pairs = self.pairs.get(range.0..range.1).unwrap_or_default();
-        pairs.iter().map(|(_, index)| *index as usize)
     }
 }
 
