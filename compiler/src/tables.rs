@@ -72,7 +72,7 @@ impl Tables {
     ///
     /// [`TablesError`]
     pub fn evaluate_numbered(&self, event: &Event) -> Result<(u32, Answer), TablesError> {
-        let mut source = self.source(event)?;
+        let mut source = self.values(event)?;
         let number =
             decide(&self.image, event.hook as u16, &mut source).map_err(TablesError::Fault)?;
         Ok((number, self.answer(number)?))
@@ -86,7 +86,7 @@ impl Tables {
     ///
     /// [`TablesError`]
     pub fn by_directory(&self, event: &Event) -> Result<Option<[u32; 2]>, TablesError> {
-        let mut source = self.source(event)?;
+        let mut source = self.values(event)?;
         decide(&self.image, event.hook as u16, &mut source)
             .and_then(|_| source.by_directory(&self.image))
             .map_err(TablesError::Fault)
@@ -102,7 +102,7 @@ impl Tables {
         if self.report.sticky.is_empty() {
             return Ok(None);
         }
-        let mut source = self.source(event)?;
+        let mut source = self.values(event)?;
         self.masks(&mut source).map(Some)
     }
 
@@ -113,8 +113,12 @@ impl Tables {
             .map_err(TablesError::Fault)
     }
 
-    /// The event's values, and what sticks to its subject.
-    fn source(&self, event: &Event) -> Result<host::Event, TablesError> {
+    /// The event as the engine takes it: its values, and what sticks to its subject.
+    ///
+    /// # Errors
+    ///
+    /// [`TablesError`]
+    pub fn values(&self, event: &Event) -> Result<host::Event, TablesError> {
         let mut source = host::Event::new();
         for (field, value) in &event.values {
             source.set(*field, convert(*field, value));

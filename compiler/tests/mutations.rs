@@ -1,8 +1,12 @@
 //! Damaged images: never a panic, and no fault from one that passes the checks.
 //!
-//! `LSMPC_FUZZ_SECONDS` sets how long; `LSMPC_SEED` repeats a run.
+//! `LSMPC_FUZZ_SECONDS` sets how long; `LSMPC_SEED` repeats a run; with
+//! `LSMPC_KERNEL=1`, as root, the kernel evaluates them, too.
 
 #![allow(clippy::panic, reason = "tests")]
+
+#[path = "support/kernel.rs"]
+mod kernel;
 
 use std::time::{Duration, Instant};
 
@@ -176,9 +180,14 @@ fn damaged_images_never_surprise() {
         mutate(&mut bytes, &words, &mut random);
         sign(&mut bytes);
         let events: Vec<Event> = (0..8).map(|_| event(&mut random)).collect();
+        kernel::set_image(&bytes);
         for mut event in events.clone() {
-            // Whatever the bytes, the engine ends.
-            let _ = decide(&Slice(&bytes), *random.pick(&HOOKS) as u16, &mut event);
+            // Whatever the bytes, the engine ends, and alike in the kernel.
+            let hook = *random.pick(&HOOKS) as u16;
+            let result = decide(&Slice(&bytes), hook, &mut event);
+            if let Some(given) = kernel::evaluate(hook, &event) {
+                assert_eq!(given, result, "in the kernel");
+            }
             let _ = subject(&Slice(&bytes), &mut event);
         }
         let Ok(image) = Image::from_bytes(bytes) else {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aya::programs::{Lsm, ProgramError};
-use aya::{Btf, Ebpf, EbpfLoader, Endianness};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use lsmpc_abi::maps;
 
 use crate::error::{Error, Result};
@@ -113,13 +113,18 @@ fn open(plan: &LoadPlan<'_>, btf: &Btf) -> Result<Ebpf> {
     for constant in plan.constants {
         loader.override_global(constant.name, constant.value.as_slice(), true);
     }
-    loader.load(&plan.object.bytes).map_err(|error| {
-        let reason = chain(&error);
-        match os_error(&error) {
-            Some(source) => Error::system(format!("making the programs' maps ({reason})"), source),
-            None => Error::ObjectInvalid { reason },
-        }
-    })
+    loader
+        .load(&plan.object.bytes)
+        .map_err(|error| not_loaded(&error))
+}
+
+/// Why an object's maps could not be made.
+pub(crate) fn not_loaded(error: &EbpfError) -> Error {
+    let reason = chain(error);
+    match os_error(error) {
+        Some(source) => Error::system(format!("making the programs' maps ({reason})"), source),
+        None => Error::ObjectInvalid { reason },
+    }
 }
 
 /// The system's error at the bottom of an error's causes.
@@ -146,7 +151,8 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-fn refused(hook: &str, error: ProgramError) -> Error {
+/// Why a program could not be loaded or run.
+pub(crate) fn refused(hook: &str, error: ProgramError) -> Error {
     match error {
         ProgramError::LoadError {
             io_error,

@@ -81,9 +81,7 @@ pub(crate) fn store(image: &[u8]) -> Result<Stored> {
     let fd = sys::map_create("lsmpc_image", array_of(pages), None)
         .map_err(|source| Error::map("creating", "image", source))?;
     let map = fd.as_fd();
-    for (first, chunk) in chunks(image) {
-        fill(map, first, chunk).map_err(|source| Error::map("filling", "image", source))?;
-    }
+    fill_all(map, image).map_err(|source| Error::map("filling", "image", source))?;
     let frozen = sys::map_freeze(map).is_ok();
     for (first, chunk) in chunks(image) {
         let count = u32::try_from(chunk.len() / PAGE_SIZE).unwrap_or(0);
@@ -106,6 +104,11 @@ fn chunks(image: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
     (0..)
         .step_by(BATCH as usize)
         .zip(image.chunks(BATCH as usize * PAGE_SIZE))
+}
+
+/// Writes an image into an array of pages, from the first on.
+pub(crate) fn fill_all(map: BorrowedFd<'_>, image: &[u8]) -> io::Result<()> {
+    chunks(image).try_for_each(|(first, chunk)| fill(map, first, chunk))
 }
 
 fn fill(map: BorrowedFd<'_>, first: u32, pages: &[u8]) -> io::Result<()> {

@@ -4,17 +4,17 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use lsmpc_compiler::event::error_line;
 
 use super::Outcome;
 use crate::arguments::CompileArguments;
-use crate::evaluator::Evaluator;
+use crate::evaluator::{Engine, Evaluator};
 use crate::failure::Failure;
 use crate::output::{Output, Terminal};
 use crate::policy::Input;
 
-/// Evaluate a policy on events, without a kernel.
+/// Evaluate a policy on events.
 ///
 /// Reads events and writes answers as JSON Lines, one answer for each event, in
 /// their order. A line that is not an event is answered by {"error": …}.
@@ -38,20 +38,12 @@ pub(crate) struct Eval {
     #[arg(long, value_name = "FILE")]
     events: PathBuf,
 
-    /// The image, by the code that runs in the kernel, or the policy's meaning, directly
+    /// What evaluates
     #[arg(long, value_enum, default_value_t)]
     engine: Engine,
 
     #[command(flatten)]
     compile: CompileArguments,
-}
-
-/// What evaluates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-enum Engine {
-    #[default]
-    Tables,
-    Reference,
 }
 
 impl Eval {
@@ -74,20 +66,20 @@ impl Eval {
                 other => return Ok(other),
             }
         }
-        let evaluator = Evaluator::new(&input, self.engine == Engine::Reference)?;
+        let mut evaluator = Evaluator::new(&input, self.engine)?;
         if self.events == Path::new("-") {
-            evaluate(&evaluator, io::stdin().lock(), "standard input")
+            evaluate(&mut evaluator, io::stdin().lock(), "standard input")
         } else {
             let shown = self.events.display().to_string();
             let file = File::open(&self.events).map_err(|error| unreadable(&shown, &error))?;
-            evaluate(&evaluator, BufReader::new(file), &shown)
+            evaluate(&mut evaluator, BufReader::new(file), &shown)
         }
     }
 }
 
 /// Answers every line of `events`, called `name`.
 fn evaluate(
-    evaluator: &Evaluator<'_>,
+    evaluator: &mut Evaluator<'_>,
     mut events: impl BufRead,
     name: &str,
 ) -> Result<Outcome, Failure> {

@@ -23,6 +23,8 @@ pub(crate) const OBJECT_DIRECTORY: &str = "LSMPC_OBJECT_DIR";
 const TARGET: &str = "bpfel-unknown-none";
 const BINARY: &str = "lsmpc";
 pub(crate) const OBJECT: &str = "lsmpc.bpf.o";
+/// The engine alone, on events that it is given.
+const EVALUATOR: &str = "evaluator";
 /// What the hook programs are measured against by `bench`.
 const REFERENCE: &str = "reference";
 const SUMS: &str = "SHA256SUMS";
@@ -168,11 +170,15 @@ struct Target {
 }
 
 fn targets() -> Vec<Target> {
-    let shipped = Target {
-        name: OBJECT.to_owned(),
-        binary: BINARY,
+    let shipped = [
+        (BINARY, OBJECT.to_owned()),
+        (EVALUATOR, format!("{EVALUATOR}.bpf.o")),
+    ];
+    let shipped = shipped.into_iter().map(|(binary, name)| Target {
+        name,
+        binary,
         feature: None,
-    };
+    });
     let variants = VARIANTS.iter().map(|&variant| Target {
         name: format!("variants/{variant}.bpf.o"),
         binary: BINARY,
@@ -183,10 +189,7 @@ fn targets() -> Vec<Target> {
         binary: REFERENCE,
         feature: None,
     };
-    std::iter::once(shipped)
-        .chain(variants)
-        .chain([reference])
-        .collect()
+    shipped.chain(variants).chain([reference]).collect()
 }
 
 /// The objects' paths, from their directory.

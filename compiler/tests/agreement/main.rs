@@ -3,9 +3,10 @@
 //!
 //! `LSMPC_EVENTS` sets how many events, `LSMPC_POLICIES` how many policies are laid
 //! out anew; with `LSMPC_UNKNOWN=1` every event has a field that is unknown;
-//! `LSMPC_SEED` repeats a run, `LSMPC_SHRINK` sets how hard a failure is made small.
-//! The long run:
-//! `LSMPC_EVENTS=1000000 cargo test -p lsmpc-compiler --release --test agreement`.
+//! `LSMPC_SEED` repeats a run, `LSMPC_SHRINK` sets how hard a failure is made small;
+//! with `LSMPC_KERNEL=1`, as root, the kernel evaluates every event, too. The long run:
+//! `LSMPC_EVENTS=10000000 LSMPC_KERNEL=1 cargo test -p lsmpc-compiler --release --test
+//! agreement`.
 
 #![allow(clippy::panic, reason = "tests")]
 
@@ -13,6 +14,8 @@ mod claims;
 mod consistent;
 mod differences;
 mod events;
+#[path = "../support/kernel.rs"]
+mod kernel;
 mod naive;
 mod open;
 mod policies;
@@ -96,6 +99,7 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     };
     let again = lower(ir, &LowerOptions::default()).unwrap();
     prop_assert!(lowered.bytes == again.bytes, "not deterministic");
+    kernel::set_image(&lowered.bytes);
     let image =
         Image::from_bytes(lowered.bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -106,8 +110,21 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
             .evaluate_numbered(event)
             .map_err(|error| TestCaseError::fail(format!("{error} on {event:?}")))?;
         prop_assert_eq!(&given, &wanted, "on {:?}", event);
+        in_the_kernel(&tables, event, number)?;
         let flags = tables.image().outcome(number).unwrap().flags;
         prop_assert_eq!(flags & OUTCOME_UNKNOWN != 0, mattered, "on {:?}", event);
+    }
+    Ok(())
+}
+
+/// The kernel comes to the same outcome, where it is asked.
+fn in_the_kernel(tables: &Tables, event: &Event, number: u32) -> Result<(), TestCaseError> {
+    let values = tables
+        .values(event)
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
+    if let Some(given) = kernel::evaluate(event.hook as u16, &values) {
+        see(|seen| seen.in_kernel += 1);
+        prop_assert_eq!(given, Ok(number), "in the kernel, on {:?}", event);
     }
     Ok(())
 }
@@ -121,6 +138,7 @@ struct Seen {
     records: u64,
     unknown: u64,
     too_complex: u64,
+    in_kernel: u64,
 }
 
 impl Seen {
@@ -249,6 +267,7 @@ fn compiled(text: &str) -> Result<Option<(Hir, Ir, Tables)>, TestCaseError> {
         }
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
+    kernel::set_image(&lowered.bytes);
     let image =
         Image::from_bytes(lowered.bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -262,10 +281,11 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
     for event in events {
         let wanted = evaluate(&hir, event).unwrap();
         saw(&wanted);
-        let given = tables
-            .evaluate(event)
+        let (number, given) = tables
+            .evaluate_numbered(event)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!(&given, &wanted, "on {}", event.to_json_line());
+        in_the_kernel(&tables, event, number)?;
         let given = tables
             .subject(event)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;

@@ -8,6 +8,7 @@
 #![no_std]
 
 pub mod catalogue;
+pub mod evaluate;
 pub mod event;
 pub mod field;
 pub mod hook;
