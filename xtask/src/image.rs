@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::cpio::Archive;
 use crate::progress::Step;
@@ -93,20 +93,54 @@ pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
 /// Builds `/init` and the command line tool as static programs; returns their
 /// directory.
 fn build_programs() -> Result<PathBuf> {
-    let mut cargo = static_build();
-    cargo
-        .args(["--bins", "-p", "lsmpc-guest", "-p", "lsmpc"])
-        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
-        .env("CARGO_PROFILE_DEV_DEBUG", "false")
-        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+    let mut cargo = small_static("build");
+    cargo.args(["--bins", "-p", "lsmpc-guest", "-p", "lsmpc"]);
     process::quiet(&mut cargo).context("the guest's programs could not be built")?;
     Ok(target_directory().join(TARGET).join("debug"))
+}
+
+/// Builds tests of the compiler that these suites run in the guest.
+pub(crate) fn tests_of<'s>(suites: impl IntoIterator<Item = &'s str>) -> Result<Vec<Extra>> {
+    const TESTS: [&str; 2] = ["agreement", "mutations"];
+    if !suites.into_iter().any(|suite| suite == "evaluators") {
+        return Ok(Vec::new());
+    }
+    let step = Step::start("building tests that run in guests");
+    let mut cargo = small_static("test");
+    cargo.args([
+        "--no-run",
+        "--message-format",
+        "json",
+        "-p",
+        "lsmpc-compiler",
+    ]);
+    for test in TESTS {
+        cargo.args(["--test", test]);
+    }
+    let said = process::text(&mut cargo).context("the guest's tests could not be built")?;
+    let mut extras = Vec::new();
+    for line in said.lines() {
+        let message: serde_json::Value =
+            serde_json::from_str(line).context("reading what cargo built")?;
+        let name = message["target"]["name"].as_str().unwrap_or_default();
+        if let Some(file) = message["executable"].as_str()
+            && TESTS.contains(&name)
+        {
+            extras.push(Extra {
+                from: file.into(),
+                to: format!("/usr/bin/{name}"),
+            });
+        }
+    }
+    ensure!(extras.len() == TESTS.len(), "cargo did not name every test");
+    step.done(&format!("{} programs", extras.len()));
+    Ok(extras)
 }
 
 /// Builds the command line tool as users have it, but static; returns its file.
 pub(crate) fn release_tool() -> Result<PathBuf> {
     let step = Step::start("building lsmpc for the guest");
-    let mut cargo = static_build();
+    let mut cargo = static_cargo("build");
     cargo
         .args(["--release", "--bin", "lsmpc", "-p", "lsmpc"])
         .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
@@ -119,10 +153,20 @@ fn target_directory() -> PathBuf {
     repository::target().join("guest")
 }
 
-fn static_build() -> Command {
+/// Cargo for small static programs that are built fast.
+fn small_static(command: &str) -> Command {
+    let mut cargo = static_cargo(command);
+    cargo
+        .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_DEV_DEBUG", "false")
+        .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
+    cargo
+}
+
+fn static_cargo(command: &str) -> Command {
     let mut cargo = process::cargo();
     cargo
-        .args(["build", "--locked", "--target", TARGET, "--target-dir"])
+        .args([command, "--locked", "--target", TARGET, "--target-dir"])
         .arg(target_directory())
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .env("RUSTFLAGS", "-C target-feature=+crt-static")

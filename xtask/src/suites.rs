@@ -146,5 +146,6 @@ pub(crate) const ROWS: &[Row] = &[
         kernels: IN_FULL,
         ..Row::new("demo")
     },
+    Row::new("evaluators"),
     Row::new("smoke"),
 ];

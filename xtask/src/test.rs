@@ -10,7 +10,6 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::console::Verdict;
-use crate::image::Extra;
 use crate::kernels::{self, Kernel};
 use crate::progress::{Step, note};
 use crate::suites::{ROWS, Row};
@@ -173,11 +172,13 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         }
     }
     // One image for all: each kernel finds its modules under its own name.
-    let modules: Vec<Extra> = kernels
-        .values()
-        .flat_map(|kernel| kernel.modules.iter().cloned())
-        .collect();
-    let image = image::build(&modules)?;
+    let mut extras = image::tests_of(pairs.iter().map(|(row, _)| row.suite))?;
+    extras.extend(
+        kernels
+            .values()
+            .flat_map(|kernel| kernel.modules.iter().cloned()),
+    );
+    let image = image::build(&extras)?;
     let mut jobs = Vec::new();
     for (row, name) in pairs {
         let Some(kernel) = kernels.get(name) else {

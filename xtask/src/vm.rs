@@ -447,6 +447,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         }
         None => (arguments.suite.as_str(), Vec::new()),
     };
+    extras.extend(image::tests_of([suite])?);
     words.extend(arguments.arguments.iter().cloned());
 
     let machine = &arguments.machine;

@@ -6,6 +6,7 @@ mod catalogue;
 mod demo;
 mod directories;
 mod enforce;
+mod evaluators;
 mod events;
 mod exec;
 mod flow;
@@ -47,6 +48,7 @@ pub(crate) const ALL: &[Suite] = &[
     locks::SUITE,
     directories::SUITE,
     preflight::SUITE,
+    evaluators::SUITE,
     events::SUITE,
     flow::SUITE,
     demo::SUITE,
