@@ -49,6 +49,24 @@ pub fn page_u32(page: &[u8; PAGE_SIZE], offset: u32) -> u32 {
     }
 }
 
+/// The same at an offset that is known when the program is built.
+#[inline(always)]
+#[must_use]
+pub fn fixed_u32(page: &[u8; PAGE_SIZE], offset: u32) -> u32 {
+    let at = (offset & 0xffc) as usize;
+    #[cfg(target_arch = "bpf")]
+    {
+        // SAFETY: as in `page_u32`.
+        unsafe { page.as_ptr().add(at).cast::<u32>().read() }
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        let mut bytes = [0; 4];
+        copy(&mut bytes, page, at);
+        u32::from_le_bytes(bytes)
+    }
+}
+
 /// The u64 at `offset` (reduced to the page and to its alignment).
 #[inline(always)]
 #[must_use]

@@ -1,64 +1,16 @@
-//! A name in a directory whose state is known: the last component alone.
+//! Names in a directory whose state is known: one component at a time, without a text.
 
-use lsmpc_abi::{
-    field::FieldId,
-    image::{
-        H_EDGE_MASK, H_EDGES, H_SEED, NODE_BITS, STATE_LITERALS, STATE_SINK, hash_end, hash_start,
-        hash_word, is_terminal,
-    },
+use lsmpc_abi::image::{
+    H_EDGE_MASK, H_EDGES, H_SEED, NODE_DENSE, PAGE_SHIFT, PAGE_SIZE, STATE_LITERALS, STATE_SINK,
 };
 
 use crate::{
-    Fault,
-    bits::{bound, page_u16, page_u32, page_u64},
-    edges::{Place, hit},
+    Fault, automaton,
+    bits::{bound, page_u32, page_u64},
+    edges::{Place, hash_words, hit, record_equals},
     memory::{Memory, page_of},
-    node::{self, Node},
+    node,
 };
-
-/// A node that asks for the path.
-#[derive(Debug, Clone, Copy)]
-pub struct PathNode {
-    /// The offset of its classifier.
-    pub classifier: u32,
-    offset: u32,
-    node: Node,
-}
-
-impl PathNode {
-    /// Where the node leads for a class.
-    ///
-    /// # Errors
-    /// A [`Fault`], if the image is invalid.
-    #[inline(always)]
-    pub fn follow<M: Memory>(&self, memory: &M, class: u32) -> Result<u32, Fault> {
-        node::follow(
-            memory,
-            self.offset,
-            self.node.kind,
-            self.node.argument,
-            class,
-        )
-    }
-}
-
-/// The node at a ref, if it is one that asks for the path.
-///
-/// # Errors
-/// A [`Fault`], if the image is invalid.
-#[inline(always)]
-pub fn path_node<M: Memory>(memory: &M, reference: u32) -> Result<Option<PathNode>, Fault> {
-    if is_terminal(reference) {
-        return Ok(None);
-    }
-    let node = Node::read(memory, reference)?;
-    let is_path = node.kind != NODE_BITS && node.field == FieldId::Path as u8;
-    Ok((is_path && node.classifier != 0).then_some(PathNode {
-        classifier: node.classifier,
-        offset: reference,
-        node,
-    }))
-}
 
 /// Words of a [`Name`].
 pub const NAME_WORDS: usize = 4;
@@ -72,83 +24,83 @@ pub struct Name {
     pub length: u32,
 }
 
-/// The class that a path classifier gives a name in a directory whose path leads to
-/// `state`; `None` where it takes more than one look: a component with wildcards, or
-/// two literals with one tag.
+impl Name {
+    #[inline(always)]
+    fn word(&self, word: u32) -> u64 {
+        self.words.get(word as usize).copied().unwrap_or(0)
+    }
+}
+
+/// The state that a name leads to from the state of its directory; `None` where it takes
+/// more than one look: two literals with one tag. `header` is the image's first page.
 ///
 /// # Errors
 /// A [`Fault`], if the image is invalid.
 #[inline(always)]
-pub fn child_class<M: Memory>(memory: &M, state: u32, name: &Name) -> Result<Option<u32>, Fault> {
+pub fn child_state<M: Memory>(
+    memory: &M,
+    header: &[u8; PAGE_SIZE],
+    state: u32,
+    name: &Name,
+) -> Result<Option<u32>, Fault> {
     let page = page_of(memory, state)?;
     let base = bound::<0xff0>(u64::from(state)) as u32;
     let flags = page_u32(page, base + 12);
     if flags & STATE_SINK != 0 {
-        return Ok(Some(page_u32(page, base)));
+        return Ok(Some(state));
     }
     let default = page_u32(page, base + 4);
-    let automaton = page_u32(page, base + 8);
+    let byte_automaton = page_u32(page, base + 8);
     if flags & STATE_LITERALS != 0 {
-        let header = page_of(memory, 0)?;
         let edges = page_u32(header, H_EDGES as u32);
         if edges != 0 {
+            let seed = page_u64(header, H_SEED as u32);
+            let word = |word| name.word(word);
             let place = Place {
                 edges,
                 mask: page_u32(header, H_EDGE_MASK as u32),
                 from: state,
-                hash: hash(page_u64(header, H_SEED as u32), state, name),
+                hash: hash_words::<NAME_WORDS>(seed, state, name.length, word),
             };
             if let Some(hit) = hit(memory, &place, 0)? {
-                if !key_equals(memory, hit.record, name)? {
-                    return Ok(None);
-                }
-                return class_of(memory, hit.to);
+                let is_it = record_equals::<NAME_WORDS, _>(memory, hit.record, name.length, word)?;
+                return Ok(is_it.then_some(hit.to));
             }
         }
     }
-    if automaton != 0 {
-        return Ok(None);
+    if byte_automaton != 0 {
+        return automaton::accept_of(memory, byte_automaton, name).map(Some);
     }
-    class_of(memory, default)
+    Ok(Some(default))
 }
 
 /// The class of a path that ends in a state.
+///
+/// # Errors
+/// A [`Fault`], if the image is invalid.
 #[inline(always)]
-fn class_of<M: Memory>(memory: &M, state: u32) -> Result<Option<u32>, Fault> {
+pub fn class_of<M: Memory>(memory: &M, state: u32) -> Result<u32, Fault> {
     let page = page_of(memory, state)?;
     let base = bound::<0xff0>(u64::from(state)) as u32;
-    Ok(Some(page_u32(page, base)))
+    Ok(page_u32(page, base))
 }
 
+/// Where the node at a ref leads for a class.
+///
+/// # Errors
+/// A [`Fault`], if the image is invalid.
 #[inline(always)]
-fn hash(seed: u64, state: u32, name: &Name) -> u64 {
-    let words = name.length.div_ceil(8) as usize;
-    let mut hash = hash_start(seed, state, name.length);
-    for (word, value) in name.words.into_iter().enumerate() {
-        if word >= words {
-            break;
-        }
-        hash = hash_word(hash, value);
+pub fn follow<M: Memory>(memory: &M, reference: u32, class: u32) -> Result<u32, Fault> {
+    let page = page_of(memory, reference)?;
+    let base = bound::<0xff0>(u64::from(reference)) as u32;
+    let kind = page_u32(page, base) as u8;
+    let argument = page_u32(page, base + 8);
+    let entry = reference
+        .wrapping_add(16)
+        .wrapping_add(class.wrapping_mul(4));
+    // One look-up less where the entry is beside its node.
+    if kind == NODE_DENSE && class < argument && entry >> PAGE_SHIFT == reference >> PAGE_SHIFT {
+        return Ok(page_u32(page, entry));
     }
-    hash_end(hash)
-}
-
-/// Whether the key record is the name.
-#[inline(always)]
-fn key_equals<M: Memory>(memory: &M, record: u32, name: &Name) -> Result<bool, Fault> {
-    let page = page_of(memory, record)?;
-    if page_u16(page, record) != name.length {
-        return Ok(false);
-    }
-    let bytes = record.wrapping_add(2);
-    let words = name.length.div_ceil(8) as usize;
-    for (word, value) in name.words.into_iter().enumerate() {
-        if word >= words {
-            break;
-        }
-        if page_u64(page, bytes.wrapping_add(word as u32 * 8)) != value {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    node::follow(memory, reference, kind, argument, class)
 }

@@ -5,13 +5,13 @@ use lsmpc_abi::{
     field::FieldId,
     image::{
         Bits, H_EPOCH, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, HOOK_ENTRY_SIZE, MAX_STEPS, NODE_BITS,
-        OUTCOME_ALLOW, OUTCOME_SIZE, REF_TERMINAL, is_terminal,
+        OUTCOME_ALLOW, OUTCOME_SIZE, PAGE_SIZE, REF_TERMINAL, is_terminal,
     },
 };
 
 use crate::{
     Fault,
-    bits::{bound, page_u32},
+    bits::{bound, fixed_u32, page_u32},
     machine::Machine,
     memory::{Memory, page_of, u32_at},
     node::{self, Node},
@@ -77,15 +77,30 @@ pub fn root<M: Memory>(memory: &M, hook: u16) -> Result<u32, Fault> {
     )
 }
 
-/// The image's epoch and the ref where `hook`'s evaluation starts.
+/// What an event begins with.
+#[derive(Debug, Clone, Copy)]
+pub struct Begun<'m> {
+    /// The image's first page.
+    pub header: &'m [u8; PAGE_SIZE],
+    /// Its epoch.
+    pub epoch: u32,
+    /// The ref where the hook's evaluation starts.
+    pub start: u32,
+}
+
+/// What an event at `hook` begins with.
 ///
 /// # Errors
 /// [`Fault::Page`] if there is no image.
 #[inline(always)]
-pub fn begin<M: Memory>(memory: &M, hook: u16) -> Result<(u32, u32), Fault> {
+pub fn begin<M: Memory>(memory: &M, hook: u16) -> Result<Begun<'_>, Fault> {
     let header = page_of(memory, 0)?;
     let root = H_HOOKS as u32 + u32::from(hook) * HOOK_ENTRY_SIZE as u32;
-    Ok((page_u32(header, H_EPOCH as u32), page_u32(header, root)))
+    Ok(Begun {
+        header,
+        epoch: fixed_u32(header, H_EPOCH as u32),
+        start: fixed_u32(header, root),
+    })
 }
 
 /// The number of the event's outcome at `hook`.
@@ -136,8 +151,8 @@ pub fn decide_from<M: Memory, S: Source>(
 pub struct Gated {
     /// The ref.
     pub reference: u32,
-    /// Whether it is a node that asks for the path.
-    pub wants_path: bool,
+    /// The classifier, if it is a node that asks for the path; else 0.
+    pub path_classifier: u32,
 }
 
 /// Follows nodes as long as what they ask for is at hand, four at most: the subject's
@@ -153,7 +168,7 @@ pub fn gate<M: Memory>(
     mut sticky: impl FnMut() -> Option<Bits>,
 ) -> Result<Gated, Fault> {
     let mut reference = start;
-    let mut wants_path = false;
+    let mut path_classifier = 0;
     let mut node = 0;
     while node < 4 {
         if is_terminal(reference) {
@@ -172,7 +187,9 @@ pub fn gate<M: Memory>(
             reference = node::bits_ref(memory, reference, answer)?;
         } else {
             if at.classifier != 0 {
-                wants_path = at.field == FieldId::Path as u8;
+                if at.field == FieldId::Path as u8 {
+                    path_classifier = at.classifier;
+                }
                 break;
             }
             let Some(class) = cached(at.field) else {
@@ -184,7 +201,7 @@ pub fn gate<M: Memory>(
     }
     Ok(Gated {
         reference,
-        wants_path,
+        path_classifier,
     })
 }
 

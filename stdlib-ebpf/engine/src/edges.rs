@@ -124,25 +124,38 @@ fn bucket_of<M: Memory>(
 
 #[inline(always)]
 fn is_hit(page: &[u8; PAGE_SIZE], at: u32, from: u32, hash: u64) -> bool {
-    page_u32(page, at) == from && page_u32(page, at + 4) == (hash >> 16) as u32
+    let tag = (hash >> 16) as u32;
+    page_u64(page, at) == u64::from(from) | u64::from(tag) << 32
 }
 
 /// Whether the key record is the component in `work.key`.
 #[inline(always)]
 pub(crate) fn key_equals<M: Memory>(memory: &M, work: &Work, record: u32) -> Result<bool, Fault> {
+    let words = |word| key_word(work, word);
+    record_equals::<KEY_WORDS, _>(memory, record, work.length, words)
+}
+
+/// Whether a key record is a component of `length` bytes, of which there are `MOST`
+/// words, zero-padded.
+#[inline(always)]
+pub(crate) fn record_equals<const MOST: usize, M: Memory>(
+    memory: &M,
+    record: u32,
+    length: u32,
+    component: impl Fn(u32) -> u64,
+) -> Result<bool, Fault> {
     let page = page_of(memory, record)?;
-    let length = work.length;
     if page_u16(page, record) != length {
         return Ok(false);
     }
     let bytes = record.wrapping_add(2);
     let words = length.div_ceil(8);
     let mut word = 0;
-    while word < KEY_WORDS as u32 {
+    while word < MOST as u32 {
         if word >= words {
             break;
         }
-        if page_u64(page, bytes.wrapping_add(word * 8)) != key_word(work, word) {
+        if page_u64(page, bytes.wrapping_add(word * 8)) != component(word) {
             return Ok(false);
         }
         word += 1;
@@ -164,29 +177,43 @@ fn key_word(work: &Work, word: u32) -> u64 {
     }
 }
 
+/// The hash of a component as an edge of the state `from`.
+#[inline(always)]
+pub(crate) fn hash_words<const MOST: usize>(
+    seed: u64,
+    from: u32,
+    length: u32,
+    mut component: impl FnMut(u32) -> u64,
+) -> u64 {
+    let words = length.div_ceil(8);
+    let mut hash = hash_start(seed, from, length);
+    let mut word = 0;
+    while word < MOST as u32 {
+        if word >= words {
+            break;
+        }
+        hash = hash_word(hash, component(word));
+        word += 1;
+    }
+    hash_end(hash)
+}
+
 /// Hashes the component that starts at `work.position` with `work.length` (at
 /// most 255) and leaves it, zero-padded, in `work.key`.
 #[inline(always)]
 pub(crate) fn hash_component(work: &mut Work) {
     let length = work.length;
     let base = work.position;
-    let words = length.div_ceil(8);
-    let mut hash = hash_start(work.seed, work.state, length);
-    let mut word = 0;
-    while word < KEY_WORDS as u32 {
-        if word >= words {
-            break;
-        }
-        let mut value = crate::bits::text_u64(&work.text, base, word);
+    let (text, key) = (&work.text, &mut work.key);
+    work.hash = hash_words::<KEY_WORDS>(work.seed, work.state, length, |word| {
+        let mut value = crate::bits::text_u64(text, base, word);
         let left = length - word * 8;
         if left < 8 {
             value &= (1 << (left * 8)) - 1;
         }
-        if let Some(slot) = work.key.get_mut(word as usize) {
+        if let Some(slot) = key.get_mut(word as usize) {
             *slot = value;
         }
-        hash = hash_word(hash, value);
-        word += 1;
-    }
-    work.hash = hash_end(hash);
+        value
+    });
 }

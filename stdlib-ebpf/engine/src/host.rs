@@ -8,7 +8,10 @@ use lsmpc_abi::{
     image::{Bits, PAGE_SIZE},
 };
 
-use crate::{Fault, Memory, NAME_WORDS, Name, Source, Work, child_class, machine::Machine};
+use crate::{
+    Fault, Memory, NAME_WORDS, Name, Source, Work, child_state, class_of, machine::Machine,
+    memory::page_of,
+};
 
 /// An image in a slice. Bytes beyond the last whole page are not part of it.
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +92,9 @@ impl Event {
             return Ok(None);
         };
         let whole = classify(memory, classifier, path)?;
-        let class = child_class(memory, self.work.directory, &name)?;
+        let header = page_of(memory, 0)?;
+        let state = child_state(memory, header, self.work.directory, &name)?;
+        let class = state.map(|state| class_of(memory, state)).transpose()?;
         Ok(class.map(|class| [whole, class]))
     }
 

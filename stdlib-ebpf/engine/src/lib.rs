@@ -53,9 +53,9 @@ pub mod sticky;
 mod text;
 mod work;
 
-pub use child::{NAME_WORDS, Name, PathNode, child_class, path_node};
+pub use child::{NAME_WORDS, Name, child_state, class_of, follow};
 pub use decide::{
-    Gated, Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
+    Begun, Gated, Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
 };
 pub use memory::{Memory, u32_at, u64_at};
 pub use work::{TEXT_BYTES, Work};

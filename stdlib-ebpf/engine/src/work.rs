@@ -63,7 +63,7 @@ pub struct Work {
     pub(crate) noting: u32,
     /// The first path classifier that the path has gone through, or 0.
     pub directory_of: u32,
-    /// Its state before the path's last component: what [`crate::child_class`] goes on
+    /// Its state before the path's last component: what [`crate::child_state`] goes on
     /// from for another name in the same directory.
     pub directory: u32,
 

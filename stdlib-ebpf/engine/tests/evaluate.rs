@@ -101,8 +101,11 @@ fn names_in_a_known_directory() {
         ("/tmp", Some(5)),
         ("/etc", Some(5)),
         ("/home/x/.ssh", Some(5)),
-        // By an automaton: the whole path is asked.
-        ("/home/x/.ssh/id_rsa", None),
+        ("/home/x/.ssh/id_rsa", Some(4)),
+        ("/home/x/.ssh/id_", Some(4)),
+        ("/home/x/.ssh/id", Some(5)),
+        (&format!("/home/x/.ssh/id_{}", "x".repeat(29)), Some(4)),
+        (&format!("/home/x/.ssh/id_{}", "x".repeat(30)), None),
         ("/home/x/.ssh/id_rsa/x", Some(5)),
         ("/", None),
         ("", None),

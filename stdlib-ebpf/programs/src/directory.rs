@@ -27,7 +27,7 @@ use lsmpc_abi::{
     image::{OUTCOME_ALLOW, REF_TERMINAL},
     maps::DIRECTORY_ENTRIES,
 };
-use lsmpc_engine::{NAME_WORDS, Name, child_class, path_node};
+use lsmpc_engine::{NAME_WORDS, Name, child_state, class_of, follow};
 
 use crate::{
     atomic,
@@ -37,9 +37,9 @@ use crate::{
         OFF_DENTRY_PARENT, OFF_FILE_PATH, OFF_PATH_DENTRY, OFF_PATH_MNT, OFF_VFSMOUNT_ROOT,
     },
     image::Image,
-    maps::{DIRECTORIES, Slot},
+    maps::{DIRECTORIES, Page, Slot},
     path::{END, sequence},
-    read::{low_half, pointer},
+    read::{load, low_half, pointer},
 };
 
 /// The longest name that is asked for: one less than lies inside a dentry.
@@ -100,18 +100,6 @@ fn changes() -> u64 {
     pair(renames, sequence(globals::mount_lock()))
 }
 
-/// A member of a structure that the kernel has handed out.
-// VERIFIER: a load through a typed pointer at a constant offset; one from memory that is
-// gone gives 0.
-///
-/// # Safety
-/// `from` must be a typed pointer, or one loaded through one.
-#[inline(always)]
-unsafe fn load<T: Copy>(from: *const c_void, offset: u64) -> T {
-    // SAFETY: the caller's.
-    unsafe { from.byte_add(offset as usize).cast::<T>().read_volatile() }
-}
-
 /// [`ask`]: the directory is not known.
 pub(crate) const NOT_KNOWN: u64 = 0;
 /// It is, but the answer is not to be had from it.
@@ -119,14 +107,23 @@ pub(crate) const KNOWN: u64 = 1;
 /// The file may be opened.
 pub(crate) const ALLOWS: u64 = 2;
 
-/// Whether an image allows to open `file`, from the ref `start` on, by its name in a
-/// directory that is known.
+/// What is asked of a file.
+pub(crate) struct Question<'m> {
+    /// The image's first page.
+    pub(crate) header: &'m Page,
+    /// Its epoch.
+    pub(crate) epoch: u32,
+    /// The path classifier of the node that asks.
+    pub(crate) classifier: u32,
+    /// Its ref.
+    pub(crate) start: u32,
+}
+
+/// Whether an image allows to open `file`, by its name in a directory that is known.
 // VERIFIER: not a global function: those cannot be given a typed pointer.
 #[inline(never)]
-pub(crate) fn ask(image: &Image, file: *const c_void, epoch: u32, start: u32) -> u64 {
-    let Ok(Some(node)) = path_node(image, start) else {
-        return NOT_KNOWN;
-    };
+pub(crate) fn ask(image: &Image, question: &Question<'_>, file: *const c_void) -> u64 {
+    let of = pair(question.epoch, question.classifier);
     // SAFETY: the hook's file and what it leads to.
     let (dentry, mnt, inode) = unsafe {
         let path = OFF_FILE_PATH.get();
@@ -148,7 +145,7 @@ pub(crate) fn ask(image: &Image, file: *const c_void, epoch: u32, start: u32) ->
         if inode == 0
             || atomic::load(&raw const (*known).inode) != inode
             || atomic::load(&raw const (*known).mnt) != mnt
-            || atomic::load(&raw const (*known).of) != pair(epoch, node.classifier)
+            || atomic::load(&raw const (*known).of) != of
             || ticks().wrapping_sub(atomic::load(&raw const (*known).since)) > TICKS
         {
             return NOT_KNOWN;
@@ -166,8 +163,18 @@ pub(crate) fn ask(image: &Image, file: *const c_void, epoch: u32, start: u32) ->
     let Some(name) = name else {
         return KNOWN;
     };
-    match child_class(image, state, &name) {
-        Ok(Some(class)) if node.follow(image, class) == Ok(REF_TERMINAL | OUTCOME_ALLOW) => ALLOWS,
+    match child_state(image, question.header, state, &name) {
+        Ok(Some(next)) => answer(image, question.start, next),
+        _ => KNOWN,
+    }
+}
+
+/// The answer for a path that ends in `state`.
+#[inline(always)]
+fn answer(image: &Image, start: u32, state: u32) -> u64 {
+    const ALLOWED: u32 = REF_TERMINAL | OUTCOME_ALLOW;
+    match class_of(image, state).and_then(|class| follow(image, start, class)) {
+        Ok(ALLOWED) => ALLOWS,
         _ => KNOWN,
     }
 }

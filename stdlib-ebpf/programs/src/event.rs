@@ -13,15 +13,16 @@ use lsmpc_abi::{
     state::Counter,
 };
 use lsmpc_engine::{
-    Fault, Memory, Source, Work, begin, decide_from, decide_unknown, gate, outcome,
+    Begun, Fault, Memory, Source, Work, begin, decide_from, decide_unknown, gate, outcome,
 };
 
 use crate::{
-    directory::{self, lsmpc_remember},
+    directory::{self, Question, lsmpc_remember},
     exe::{self, Which},
     globals,
     image::Image,
-    maps::{Arguments, Slot, claim_slot, count, release_slot},
+    kind::{Functions, Kind},
+    maps::{Arguments, Rests, Slot, claim_slot, count, release_slot},
     read, settled,
     sticky::{self, lsmpc_stick},
     subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
@@ -30,118 +31,15 @@ use crate::{
 const EPERM: i32 = -1;
 const SIGKILL: u32 = 9;
 
-/// What events are about: one kind for all hooks whose objects are read in the
-/// same way. A kind reads the slot's copy of the hook's arguments, which are plain
-/// numbers there, put in the kind's order by the hook's program.
-pub(crate) trait Kind {
-    /// Whether the first argument is a task, with the fields of TARGET.
-    const HAS_TARGET: bool = false;
-    /// Whether a hook of this kind is the one that asks about programs to run, with a
-    /// `linux_binprm` as the second argument.
-    const EXECUTES: bool = false;
-
-    /// Writes a scalar field or an address into the work.
-    fn value(slot: &mut Slot, field: u8);
-
-    /// Puts a string field into the work's text buffer.
-    fn text(slot: &mut Slot, field: u8) -> Presence;
-}
-
-/// [`Kind`] through global functions, with names of their own.
-// VERIFIER: they are gone through on their own, once each, and not as a part of
-// the loop that calls them.
-pub(crate) trait Functions: Kind {
-    fn call_value(slot: *mut Slot, field: u8);
-    fn call_text(slot: *mut Slot, field: u8);
-    fn call_record(slot: *mut Slot);
-}
-
-/// Defines the global functions of a kind.
-macro_rules! functions {
-    ($kind:ty, $value:ident, $text:ident, $record:ident) => {
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $value(slot: *mut $crate::maps::Slot, field: u64) -> u64 {
-            // SAFETY: null or the slot claimed by this event.
-            if let Some(slot) = unsafe { slot.as_mut() } {
-                <$kind as $crate::event::Kind>::value(slot, field as u8);
-            }
-            0
-        }
-
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $text(slot: *mut $crate::maps::Slot, field: u64) -> u64 {
-            // SAFETY: null or the slot claimed by this event.
-            if let Some(slot) = unsafe { slot.as_mut() } {
-                $crate::event::text::<$kind>(slot, field as u8);
-            }
-            0
-        }
-
-        #[unsafe(no_mangle)]
-        #[inline(never)]
-        extern "C" fn $record(slot: *mut $crate::maps::Slot) -> u64 {
-            // SAFETY: null or the slot claimed by this event.
-            if let Some(slot) = unsafe { slot.as_mut() } {
-                $crate::record::emit::<$kind>(slot);
-            }
-            0
-        }
-
-        impl $crate::event::Functions for $kind {
-            #[inline(always)]
-            fn call_value(slot: *mut $crate::maps::Slot, field: u8) {
-                $value(slot, u64::from(field));
-            }
-
-            #[inline(always)]
-            fn call_text(slot: *mut $crate::maps::Slot, field: u8) {
-                $text(slot, u64::from(field));
-            }
-
-            #[inline(always)]
-            fn call_record(slot: *mut $crate::maps::Slot) {
-                $record(slot);
-            }
-        }
-    };
-}
-pub(crate) use functions;
-
-/// Defines the programs of hooks: the hook, how many of its arguments are read,
-/// the kind of its object, and a function that puts the arguments in the order
-/// that the kind expects.
-macro_rules! programs {
-    ($(
-        $(#[$doc:meta])*
-        $name:ident = $section:literal, $hook:ident($arguments:literal) => $kind:ty, $arrange:expr;
-    )*) => {
-        $(
-            $(#[$doc])*
-            #[unsafe(no_mangle)]
-            #[unsafe(link_section = $section)]
-            extern "C" fn $name(ctx: *mut core::ffi::c_void) -> i32 {
-                $crate::event::decide::<$kind, $arguments>(
-                    &aya_ebpf::programs::LsmContext::new(ctx),
-                    lsmpc_abi::hook::HookId::$hook,
-                    $arrange,
-                )
-            }
-        )*
-    };
-}
-pub(crate) use programs;
-
-/// Leaves the arguments as they are.
-#[inline(always)]
-pub(crate) fn as_given(_arguments: &mut Arguments) {}
-
 const EXE: u8 = FieldId::Exe as u8;
 const PARENT_EXE: u8 = FieldId::ParentExe as u8;
 const TARGET_EXE: u8 = FieldId::TargetExe as u8;
 pub(crate) const LAST_SUBJECT: u8 = FieldId::ParentComm as u8;
 const STICKY: u8 = FieldId::Sticky as u8;
+const UID: u8 = FieldId::Uid as u8;
+const GID: u8 = FieldId::Gid as u8;
+const EUID: u8 = FieldId::Euid as u8;
+const EGID: u8 = FieldId::Egid as u8;
 
 /// Puts a string field of the object into the work, unless it is there already.
 #[inline(always)]
@@ -175,6 +73,15 @@ struct Event<K> {
     kind: PhantomData<K>,
 }
 
+impl<K> Event<K> {
+    /// Notes what the decision rests on.
+    #[inline(always)]
+    fn note(&mut self, on: u32) {
+        // SAFETY: the slot is claimed by this event.
+        unsafe { (*self.slot).rests |= on };
+    }
+}
+
 impl<K: Functions> Source for Event<K> {
     #[inline(always)]
     fn work(&mut self) -> &mut Work {
@@ -185,6 +92,8 @@ impl<K: Functions> Source for Event<K> {
 
     #[inline(always)]
     fn value(&mut self, field: u8) {
+        let is_id = matches!(field, UID | GID | EUID | EGID);
+        self.note(if is_id { Rests::IDS } else { Rests::MORE });
         if field <= LAST_SUBJECT || field == STICKY {
             lsmpc_subject_value(self.slot, u64::from(field));
         } else {
@@ -194,6 +103,9 @@ impl<K: Functions> Source for Event<K> {
 
     #[inline(always)]
     fn text(&mut self, field: u8) {
+        if field != EXE && field != PARENT_EXE {
+            self.note(Rests::MORE);
+        }
         if field <= LAST_SUBJECT {
             lsmpc_subject_text(self.slot, u64::from(field));
             return;
@@ -324,7 +236,12 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     } else {
         core::ptr::null_mut()
     };
-    let Ok((epoch, start)) = begin(image, hook as u16) else {
+    let Ok(Begun {
+        header,
+        epoch,
+        start,
+    }) = begin(image, hook as u16)
+    else {
         return fault();
     };
     if start == REF_TERMINAL | OUTCOME_ALLOW || settled::is_allowed(hook as u32, epoch) {
@@ -340,8 +257,15 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     }
     let is_open = matches!(hook, HookId::FileOpen);
     let mut is_known = false;
-    if is_open && gated >> 32 != 0 {
-        match directory::ask(image, ctx.arg(0), epoch, start) {
+    let classifier = (gated >> 32) as u32;
+    if is_open && classifier != 0 {
+        let question = Question {
+            header,
+            epoch,
+            classifier,
+            start,
+        };
+        match directory::ask(image, &question, ctx.arg(0)) {
             directory::ALLOWS => return 0,
             answer => is_known = answer == directory::KNOWN,
         }
@@ -366,6 +290,10 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         lsmpc_remember(slot);
     }
     // SAFETY: claimed.
+    if !K::HAS_TARGET && ret == 0 && unsafe { (*slot).flags == 0 && (*slot).rests == Rests::IDS } {
+        settled::allow(hook as u32, epoch, settled::WITH_THESE_IDS);
+    }
+    // SAFETY: claimed.
     // VERIFIER: here and not where it is decided: no more than eight calls may be
     // nested.
     if unsafe { (*slot).flags } & OUTCOME_RECORD != 0 {
@@ -378,8 +306,8 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     ret
 }
 
-/// Goes on from the ref `start` as far as the subject alone leads; the high half is 1 if
-/// the path is asked for there. `u64::MAX` if the image is invalid.
+/// Goes on from the ref `start` as far as the subject alone leads; the high half is the
+/// classifier if the path is asked for there. `u64::MAX` if the image is invalid.
 // VERIFIER: one copy for all hooks, as the object's size goes.
 #[inline(never)]
 fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) -> u64 {
@@ -396,9 +324,9 @@ fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) ->
     match end {
         Ok(end) => {
             if end.reference == REF_TERMINAL | OUTCOME_ALLOW && !by_target {
-                settled::allow(hook, epoch);
+                settled::allow(hook, epoch, settled::ALWAYS);
             }
-            u64::from(end.wants_path) << 32 | u64::from(end.reference)
+            u64::from(end.path_classifier) << 32 | u64::from(end.reference)
         }
         Err(_) => u64::MAX,
     }
@@ -426,6 +354,7 @@ fn admit(image: &Image, hook: u32, admitted: &mut Admitted) -> i32 {
         (*slot).hook = hook;
         (*slot).epoch = admitted.epoch;
         (*slot).flags = 0;
+        (*slot).rests = 0;
     }
     admitted.slot = slot;
     0
@@ -482,7 +411,7 @@ fn again<K: Kind>(
     // SAFETY: the slot is claimed by this event.
     let hook = unsafe { (*event.slot).hook };
     match begin(&other, hook as u16) {
-        Ok((epoch, _)) => event.epoch = epoch,
+        Ok(begun) => event.epoch = begun.epoch,
         Err(fault) => return (other, Err(fault)),
     }
     (other, decided)

@@ -8,7 +8,6 @@ use lsmpc_abi::{
 };
 
 use crate::{
-    event::{Kind, functions},
     exe,
     globals::{
         self, OFF_CRED_FSUID, OFF_DENTRY_SB, OFF_FILE_FLAGS, OFF_FILE_INODE, OFF_FILE_MODE,
@@ -17,6 +16,7 @@ use crate::{
         OFF_PATH_DENTRY, OFF_PATH_MNT, OFF_SB_TYPE, OFF_VMA_END, OFF_VMA_FLAGS, OFF_VMA_MM,
         OFF_VMA_START,
     },
+    kind::{Kind, functions},
     maps::Slot,
     path::resolve,
     read::{copy_string, pointer, read},

@@ -16,6 +16,7 @@ mod file;
 mod globals;
 mod hooks;
 mod image;
+mod kind;
 mod lifecycle;
 mod long;
 mod maps;

@@ -112,6 +112,16 @@ pub(crate) const MAX_ARGUMENTS: usize = 6;
 /// A hook's arguments, in the order of its kind.
 pub(crate) type Arguments = [u64; MAX_ARGUMENTS];
 
+/// What a decision can rest on.
+pub(crate) struct Rests;
+
+impl Rests {
+    /// The user and group ids of the subject.
+    pub(crate) const IDS: u32 = 1;
+    /// Something else.
+    pub(crate) const MORE: u32 = 2;
+}
+
 /// What an event claims to be evaluated in.
 #[repr(C, align(8))]
 pub(crate) struct Slot {
@@ -135,6 +145,8 @@ pub(crate) struct Slot {
     /// Where the evaluation goes on after the subject's diagram; 0: it is the
     /// event's own.
     pub(crate) after: u32,
+    /// What the decision rests on, beside the programs: of [`Rests`].
+    pub(crate) rests: u32,
     /// What the subject's diagram has come to.
     pub(crate) masks: Masks,
     /// The target's program.

@@ -4,9 +4,9 @@
 use lsmpc_abi::{Presence, field::FieldId, hook::HookId};
 
 use crate::{
-    event::{Kind, functions},
     file::{self, Located},
     globals::{OFF_DENTRY_INODE, OFF_PATH_DENTRY, OFF_PATH_MNT},
+    kind::{Kind, functions},
     maps::{Arguments, Slot},
     read::{pointer, read},
     subject::answer,

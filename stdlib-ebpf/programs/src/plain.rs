@@ -3,11 +3,11 @@
 use lsmpc_abi::{Presence, field::FieldId};
 
 use crate::{
-    event::{Kind, functions},
     file::given_name,
     globals::{
         self, OFF_CRED_EGID, OFF_CRED_EUID, OFF_CRED_GID, OFF_CRED_UID, OFF_MAP_TYPE, OFF_PROG_TYPE,
     },
+    kind::{Kind, functions},
     maps::Slot,
     read::read,
     subject::answer,

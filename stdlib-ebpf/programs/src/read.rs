@@ -48,6 +48,18 @@ pub(crate) fn pointer(address: u64) -> u64 {
     read(address).unwrap_or(0)
 }
 
+/// A member of a structure that the kernel has handed out.
+// VERIFIER: a load through a typed pointer at a constant offset; one from memory that is
+// gone gives 0.
+///
+/// # Safety
+/// `from` must be a typed pointer, or one loaded through one.
+#[inline(always)]
+pub(crate) unsafe fn load<T: Copy>(from: *const c_void, offset: u64) -> T {
+    // SAFETY: the caller's.
+    unsafe { from.byte_add(offset as usize).cast::<T>().read_volatile() }
+}
+
 /// Copies `length & MASK` bytes.
 ///
 /// # Safety

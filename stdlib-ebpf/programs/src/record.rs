@@ -22,10 +22,9 @@ use lsmpc_engine::{
 };
 
 use crate::{
-    atomic,
-    event::{self, Kind},
-    exe,
+    atomic, event, exe,
     globals::{self, OFF_CRED_EGID, OFF_CRED_EUID},
+    kind::Kind,
     maps::{
         EVENTS, LONGEST_TEXT, RATE, RECORD_HEAD, RECORD_STRINGS, RECORD_TEXTS, Record, Slot,
         claim_record, count, release_record,

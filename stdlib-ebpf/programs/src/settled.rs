@@ -4,13 +4,19 @@
 //! What it rests on changes only where this is forgotten: the task's program and its
 //! parent's, what sticks to the task, and the image, by its epoch. Task storage would
 //! be exact, too, but takes as long as all the rest of such an event.
+//!
+//! Where it rests on the task's ids besides, these are kept, and compared each time: they
+//! change in many places.
+
+use core::ffi::c_void;
 
 use lsmpc_abi::{hook::HOOK_SLOTS, maps::SETTLED_ENTRIES};
 
 use crate::{
     atomic,
+    globals::{OFF_CRED_EGID, OFF_CRED_EUID, OFF_CRED_GID, OFF_CRED_UID, OFF_TASK_CRED},
     maps::SETTLED,
-    read::low_half,
+    read::{load, low_half},
     subject::{Task, current},
 };
 
@@ -30,6 +36,30 @@ pub(crate) struct Settled {
     epoch: u64,
     /// A bit for each hook, by its number.
     hooks: [u64; WORDS],
+    /// The same for hooks that allow this task while it has the ids below.
+    hooks_by_ids: [u64; WORDS],
+    /// The ids: of its user and group, and the effective ones.
+    ids: [u64; 2],
+}
+
+/// What an answer rests on: on nothing that is not noticed.
+pub(crate) const ALWAYS: u32 = 0;
+/// On the task's ids, too.
+pub(crate) const WITH_THESE_IDS: u32 = 1;
+
+/// The acting task's ids.
+#[inline(always)]
+fn ids() -> [u64; 2] {
+    // SAFETY: a member of the current task.
+    let credentials: *const c_void = unsafe { load(current(), OFF_TASK_CRED.get()) };
+    let id = |offset: u64| -> u64 {
+        // SAFETY: a member of its credentials.
+        unsafe { load::<u32>(credentials, offset).into() }
+    };
+    [
+        id(OFF_CRED_UID.get()) << 32 | id(OFF_CRED_GID.get()),
+        id(OFF_CRED_EUID.get()) << 32 | id(OFF_CRED_EGID.get()),
+    ]
 }
 
 #[inline(always)]
@@ -48,16 +78,36 @@ pub(crate) fn is_allowed(hook: u32, epoch: u32) -> bool {
     // SAFETY: an entry of the map; every hook has a bit. Adding nothing orders the
     // loads before it.
     unsafe {
-        (&raw const (*entry).task).read_volatile() == task
-            && (&raw const (*entry).epoch).read_volatile() == u64::from(epoch)
-            && (&raw const (*entry).hooks[word_of(hook)]).read_volatile() >> (hook % 64) & 1 != 0
+        if atomic::load(&raw const (*entry).task) != task
+            || atomic::load(&raw const (*entry).epoch) != u64::from(epoch)
+        {
+            return false;
+        }
+        let bit = |word: *const u64| atomic::load(word) >> (hook % 64) & 1 != 0;
+        if bit(&raw const (*entry).hooks[word_of(hook)]) {
+            return atomic::add(&raw mut (*entry).task, 0) == task;
+        }
+        bit(&raw const (*entry).hooks_by_ids[word_of(hook)]) && has_ids(entry)
+    }
+}
+
+/// Whether an entry is the acting task's, and has its ids.
+// VERIFIER: one copy for all hooks, as the object's size goes.
+#[inline(never)]
+fn has_ids(entry: *mut Settled) -> bool {
+    let task = current() as u64;
+    let [real, effective] = ids();
+    // SAFETY: an entry of the map. Adding nothing orders the loads before it.
+    unsafe {
+        atomic::load(&raw const (*entry).ids[0]) == real
+            && atomic::load(&raw const (*entry).ids[1]) == effective
             && atomic::add(&raw mut (*entry).task, 0) == task
     }
 }
 
-/// Remembers that it may.
-#[inline(always)]
-pub(crate) fn allow(hook: u32, epoch: u32) {
+/// Remembers that it may: `rests` is [`ALWAYS`] or [`WITH_THESE_IDS`].
+#[inline(never)]
+pub(crate) fn allow(hook: u32, epoch: u32, rests: u32) {
     let task = current() as u64;
     let Some(entry) = entry(task) else {
         return;
@@ -68,20 +118,44 @@ pub(crate) fn allow(hook: u32, epoch: u32) {
         if atomic::swap(&raw mut (*entry).busy, 1) != 0 {
             return;
         }
+        let ids = ids();
         let is_own = atomic::load(&raw const (*entry).task) == task;
-        if !is_own || atomic::load(&raw const (*entry).epoch) != u64::from(epoch) {
+        let is_new = !is_own || atomic::load(&raw const (*entry).epoch) != u64::from(epoch);
+        if is_new {
             atomic::swap(&raw mut (*entry).task, 0);
-            let mut word = 0;
-            while word < WORDS {
-                atomic::store(&raw mut (*entry).hooks[word], 0);
-                word += 1;
-            }
+            clear(&raw mut (*entry).hooks);
             atomic::store(&raw mut (*entry).epoch, u64::from(epoch));
         }
-        let word = &raw mut (*entry).hooks[word_of(hook)];
+        let had_others = atomic::load(&raw const (*entry).ids[0]) != ids[0]
+            || atomic::load(&raw const (*entry).ids[1]) != ids[1];
+        if is_new || (had_others && rests == WITH_THESE_IDS) {
+            atomic::swap(&raw mut (*entry).task, 0);
+            clear(&raw mut (*entry).hooks_by_ids);
+            atomic::store(&raw mut (*entry).ids[0], ids[0]);
+            atomic::store(&raw mut (*entry).ids[1], ids[1]);
+        }
+        let word = if rests == WITH_THESE_IDS {
+            &raw mut (*entry).hooks_by_ids[word_of(hook)]
+        } else {
+            &raw mut (*entry).hooks[word_of(hook)]
+        };
         atomic::store(word, atomic::load(word) | 1 << (hook % 64));
         atomic::swap(&raw mut (*entry).task, task);
         atomic::swap(&raw mut (*entry).busy, 0);
+    }
+}
+
+/// Empties a set of hooks.
+///
+/// # Safety
+/// `hooks` must be an entry's.
+#[inline(always)]
+unsafe fn clear(hooks: *mut [u64; WORDS]) {
+    let mut word = 0;
+    while word < WORDS {
+        // SAFETY: the caller's.
+        unsafe { atomic::store(&raw mut (*hooks)[word], 0) };
+        word += 1;
     }
 }
 

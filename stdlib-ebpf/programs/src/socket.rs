@@ -9,13 +9,13 @@ use lsmpc_engine::{
 };
 
 use crate::{
-    event::{Kind, functions},
     file::presence,
     globals::{
         OFF_MSG_NAME, OFF_MSG_NAMELEN, OFF_SOCK_ADDRESS, OFF_SOCK_ADDRESS6, OFF_SOCK_FAMILY,
         OFF_SOCK_PORT, OFF_SOCK_PROTOCOL, OFF_SOCK_SOCKET, OFF_SOCKET_SK, OFF_SOCKET_TYPE,
         OFF_UNIX_ADDR, OFF_UNIX_ADDR_LEN, OFF_UNIX_ADDR_NAME, OFF_UNIX_PATH, OFF_UNIX_PEER,
     },
+    kind::{Kind, functions},
     maps::{Arguments, Slot},
     path::resolve,
     place::{dentry_of, mount_of},

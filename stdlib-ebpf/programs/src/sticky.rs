@@ -202,7 +202,7 @@ impl Subject {
     #[inline(always)]
     pub(crate) fn current() -> Option<Self> {
         let image = Image::current()?;
-        let (epoch, _) = lsmpc_engine::begin(&image, 0).ok()?;
+        let epoch = lsmpc_engine::begin(&image, 0).ok()?.epoch;
         let root = subject(&image).ok()?;
         Some(Self { image, epoch, root })
     }

@@ -3,9 +3,9 @@
 use lsmpc_abi::{Presence, field::FieldId};
 
 use crate::{
-    event::{Kind, functions},
     exe,
     globals::{OFF_CRED_UID, OFF_TASK_REAL_CRED, OFF_TASK_TGID},
+    kind::{Kind, functions},
     maps::Slot,
     read::{pointer, read},
     subject,

@@ -1,9 +1,9 @@
 //! Hooks about open files.
 
 use crate::{
-    event::{as_given, programs},
     file::Files,
     globals::{OFF_BPRM_FILE, OFF_VMA_FILE},
+    kind::{as_given, programs},
     maps::Arguments,
     read::pointer,
 };

@@ -1,7 +1,7 @@
 //! Hooks about the kernel itself: privileges, modules, BPF, lockdown.
 
 use crate::{
-    event::{as_given, programs},
+    kind::{as_given, programs},
     maps::Arguments,
     plain::Plain,
 };

@@ -1,8 +1,8 @@
 //! Hooks about mounts and file systems.
 
 use crate::{
-    event::programs,
     globals::{OFF_SB_ROOT, OFF_VFSMOUNT_ROOT},
+    kind::programs,
     maps::Arguments,
     place::{Places, dentry_of, mount_of, two_paths},
     read::pointer,

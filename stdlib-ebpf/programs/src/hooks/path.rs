@@ -1,7 +1,7 @@
 //! Hooks about entries of directories and about what paths lead to.
 
 use crate::{
-    event::programs,
+    kind::programs,
     maps::Arguments,
     place::{Places, dentry_of, entry, mount_of, path},
 };

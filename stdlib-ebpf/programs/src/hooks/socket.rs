@@ -1,7 +1,7 @@
 //! Hooks about sockets.
 
 use crate::{
-    event::programs,
+    kind::programs,
     socket::{Sockets, addressed, alone, message, sock_to_sock, socket_to_socket, to_be_made},
 };
 

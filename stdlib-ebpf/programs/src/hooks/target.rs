@@ -1,7 +1,7 @@
 //! Hooks about other tasks.
 
 use crate::{
-    event::{as_given, programs},
+    kind::{as_given, programs},
     maps::Arguments,
     target::Targets,
 };

@@ -188,6 +188,29 @@ pub(super) fn run(report: &mut Report, ground: &mut Ground) {
     report.test("enforce::subject::cgroup_made_later", || later(ground));
     report.test("enforce::subject::cgroup_at_depth", || deep(ground));
     report.test("enforce::subject::in_a_container", || contained(ground));
+    report.test("enforce::subject::ids_that_change", || changing_ids(ground));
+}
+
+/// What the ids have allowed is not remembered for other ids.
+fn changing_ids(ground: &mut Ground) -> Result<()> {
+    plain_file("/t/p")?;
+    let allowed: &[&str] = &["uids", "0", "0", "0"];
+    for (rule, denied) in [
+        ("uid == 1234", ["uids", "1234", "0", "0"]),
+        ("euid == 1234", ["uids", "0", "1234", "0"]),
+        ("uid == 1234 or euid == 1234", ["uids", "0", "1234", "0"]),
+    ] {
+        ground.apply(&format!("deny file_open when {rule}"))?;
+        let mut actor = Actor::start(ACTOR)?;
+        for _ in 0..20 {
+            actor.must(&["open", "/t/p", "r"])?;
+            actor.must(&["open", "/t/p", "r"])?;
+            actor.must(&denied)?;
+            actor.ask(&["open", "/t/p", "r"])?.refused("open")?;
+            actor.must(allowed)?;
+        }
+    }
+    Ok(())
 }
 
 /// Cgroups made after the policy was applied are judged by their paths.
