@@ -27,10 +27,10 @@
 //!
 //! A test's NAME has no spaces. `count` is the number of `test` lines, so that
 //! a line lost on the console is noticed. `end FAILED` replaces `end ok` when a
-//! test failed or the suite itself returned an error. The guest then writes
-//! 0x10 (ok) or 0x11 (failed) to I/O port 0xf4, which makes QEMU exit with 33
-//! or 35. A pass is *both* the marker and exit code 33: a guest that panics
-//! exits QEMU with 0.
+//! test failed or the suite itself returned an error. The guest then makes QEMU
+//! exit with 33 (ok) or 35 (failed): on x86-64 it writes 0x10 or 0x11 to I/O
+//! port 0xf4, on aarch64 it asks by semihosting. A pass is *both* the marker and
+//! exit code 33: a guest that panics exits QEMU with 0.
 //!
 //! # What a suite finds
 //!
@@ -66,6 +66,7 @@
 
 mod actions;
 mod actor;
+mod architecture;
 mod bpf;
 mod cli;
 mod console;

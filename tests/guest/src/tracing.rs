@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, FromRawFd};
 
 use anyhow::{Context, Result, bail};
 
+use crate::architecture::{self, Registers};
+
 /// A system call about to be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
@@ -23,13 +25,18 @@ impl Call {
         self.changes()
             || [
                 libc::SYS_bpf,
-                libc::SYS_open,
                 libc::SYS_openat,
                 libc::SYS_flock,
                 libc::SYS_fcntl,
                 libc::SYS_exit_group,
             ]
             .contains(&self.number)
+            || architecture::OLD_OPEN.contains(&self.number)
+    }
+
+    /// Whether it removes a file.
+    pub(crate) fn unlinks(self) -> bool {
+        self.number == libc::SYS_unlinkat || architecture::OLD_UNLINK.contains(&self.number)
     }
 
     /// Whether others can see a difference after the call, even when the
@@ -56,28 +63,21 @@ impl Call {
             LINK_UPDATE,
             LINK_DETACH,
         ];
-        const CALLS: [libc::c_long; 16] = [
-            libc::SYS_rename,
+        const CALLS: [libc::c_long; 9] = [
             libc::SYS_renameat,
             libc::SYS_renameat2,
-            libc::SYS_unlink,
             libc::SYS_unlinkat,
-            libc::SYS_rmdir,
-            libc::SYS_mkdir,
             libc::SYS_mkdirat,
-            libc::SYS_link,
             libc::SYS_linkat,
-            libc::SYS_symlink,
             libc::SYS_symlinkat,
             libc::SYS_ftruncate,
-            libc::SYS_creat,
             libc::SYS_mount,
             libc::SYS_umount2,
         ];
         if self.number == libc::SYS_bpf {
             COMMANDS.contains(&self.first)
         } else {
-            CALLS.contains(&self.number)
+            CALLS.contains(&self.number) || architecture::OLD_CHANGES.contains(&self.number)
         }
     }
 }
@@ -211,15 +211,10 @@ impl Traced {
     }
 
     fn call(&self, pid: i32) -> Result<Call> {
-        // SAFETY: all fields of the C structure may be zero.
-        let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-        // SAFETY: the kernel writes one `user_regs_struct`.
-        if unsafe { libc::ptrace(libc::PTRACE_GETREGS, pid, 0, &raw mut registers) } != 0 {
-            return Err(std::io::Error::last_os_error()).context("PTRACE_GETREGS");
-        }
+        let registers = Registers::of(pid).context("the registers of a stopped program")?;
         Ok(Call {
-            number: registers.orig_rax as i64,
-            first: registers.rdi,
+            number: registers.call(),
+            first: registers.first(),
         })
     }
 

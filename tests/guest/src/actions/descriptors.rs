@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::files::owned;
 use super::uring::{Entry, Ring};
 use super::{At, Done, Failed, check, done, nonsense, number, open, text};
+use crate::architecture::Registers;
 use crate::passing;
 
 pub(super) fn act(words: &[&str]) -> Option<Done> {
@@ -130,11 +131,9 @@ fn inject_open(pid: &str, path: &str) -> Done {
     ptrace(libc::PTRACE_SEIZE, 0, 0)?;
     ptrace(libc::PTRACE_INTERRUPT, 0, 0)?;
     wait()?;
-    // SAFETY: all bytes zero are registers.
-    let mut registers: libc::user_regs_struct = unsafe { std::mem::zeroed() };
-    ptrace(libc::PTRACE_GETREGS, 0, (&raw mut registers) as u64)?;
+    let mut registers = Registers::of(pid).at("registers")?;
     // Far below what the stack holds, the red zone included.
-    let at = (registers.rsp - 4096) & !7;
+    let at = (registers.stack() - 4096) & !7;
     let mut bytes = path.as_bytes().to_vec();
     bytes.resize((bytes.len() + 1).next_multiple_of(8), 0);
     for (place, word) in (at..).step_by(8).zip(bytes.chunks_exact(8)) {
@@ -144,17 +143,12 @@ fn inject_open(pid: &str, path: &str) -> Done {
             .map_err(|_| nonsense("word"))?;
         ptrace(libc::PTRACE_POKEDATA, place, word)?;
     }
-    // The instruction before the one it will return to is `syscall`.
-    registers.rip -= 2;
-    registers.orig_rax = u64::MAX;
-    registers.rax = libc::SYS_open as u64;
-    registers.rdi = at;
-    registers.rsi = libc::O_RDONLY as u64;
-    ptrace(libc::PTRACE_SETREGS, 0, (&raw mut registers) as u64)?;
+    let arguments = [libc::AT_FDCWD as u64, at, libc::O_RDONLY as u64, 0];
+    registers.redirect(pid, libc::SYS_openat, arguments);
+    registers.write(pid).at("registers")?;
     ptrace(libc::PTRACE_SINGLESTEP, 0, 0)?;
     wait()?;
-    ptrace(libc::PTRACE_GETREGS, 0, (&raw mut registers) as u64)?;
-    let result = registers.rax as i64;
+    let result = Registers::of(pid).at("registers")?.result();
     if result < 0 {
         return Err(Failed {
             at: "injected-open",

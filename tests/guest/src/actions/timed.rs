@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{At, Done, Failed, nonsense, number, text};
+use crate::architecture;
 
 /// Longer than the kernel takes to give back what an ended process had.
 const REST: Duration = Duration::from_millis(40);
@@ -68,8 +69,7 @@ impl Call {
     fn make(&self) -> bool {
         match self {
             Self::Open { path, errno } => {
-                // SAFETY: as above.
-                let file = unsafe { libc::syscall(libc::SYS_open, path.as_ptr(), libc::O_RDONLY) };
+                let file = architecture::open(path);
                 if file < 0 {
                     return last_errno() == *errno;
                 }

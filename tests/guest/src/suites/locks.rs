@@ -171,8 +171,7 @@ fn interrupted_remove() -> Result<()> {
     let mut traced = Traced::start(LSMPC, &["remove"])?;
     let mut unlinked = 0;
     let end = traced.run(|call| {
-        let unlinks = [libc::SYS_unlink, libc::SYS_unlinkat].contains(&call.number);
-        unlinked += u32::from(unlinks);
+        unlinked += u32::from(call.unlinks());
         if unlinked == 3 {
             Decision::Kill
         } else {

@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
+use crate::architecture::{ELF_MACHINE, EXIT_CODE};
+
 /// Where cases have their objects.
 pub(super) const GROUND: &str = "/t";
 /// The program that acts.
@@ -167,20 +169,19 @@ fn filled<'a>(site: &'a Site, request: &'a [&'a str]) -> Vec<&'a str> {
 
 /// The shortest program there is: `exit(0)`.
 pub(in crate::suites) fn tiny_program() -> Vec<u8> {
-    const CODE: &[u8] = &[0x31, 0xff, 0xb8, 0x3c, 0, 0, 0, 0x0f, 0x05];
     const ENTRY: u64 = 0x40_0078;
     let mut elf = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
-    elf.extend([2, 0, 62, 0, 1, 0, 0, 0]);
+    elf.extend([2, 0, ELF_MACHINE, 0, 1, 0, 0, 0]);
     elf.extend(ENTRY.to_le_bytes());
     elf.extend(64u64.to_le_bytes());
     elf.extend(0u64.to_le_bytes());
     elf.extend([0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
-    let size = 0x78 + CODE.len() as u64;
+    let size = 0x78 + EXIT_CODE.len() as u64;
     elf.extend([1, 0, 0, 0, 5, 0, 0, 0]);
     for word in [0, 0x40_0000, 0x40_0000, size, size, 0x1000u64] {
         elf.extend(word.to_le_bytes());
     }
-    elf.extend(CODE);
+    elf.extend(EXIT_CODE);
     elf
 }
 
