@@ -156,9 +156,9 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// A view of `suites` that is kept under `root` and knows nothing of what
-    /// is installed here.
-    pub(crate) fn detached(root: &Path, suites: &[Suite]) -> Result<Self> {
+    /// A view of `suites` for one of Debian's architectures that is kept under
+    /// `root` and knows nothing of what is installed here.
+    pub(crate) fn detached(root: &Path, architecture: &str, suites: &[Suite]) -> Result<Self> {
         let keyring = if suites
             .iter()
             .any(|suite| suite.name().starts_with("trixie"))
@@ -172,6 +172,9 @@ impl View {
         fs::write(&status, "").with_context(|| format!("writing {}", status.display()))?;
         view.options
             .push(format!("Dir::State::status={}", status.display()));
+        for option in ["APT::Architecture", "APT::Architectures"] {
+            view.options.push(format!("{option}={architecture}"));
+        }
         Ok(view)
     }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::console::{self, Line};
 use crate::progress::Step;
 use crate::vm::{self, Spec};
-use crate::{ebpf, image, kernels};
+use crate::{ebpf, image, kernels, qemu};
 
 const SUITE: &str = "demo";
 
@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    vm::qemu()?;
+    qemu::for_x86_64()?;
     let kernel = kernels::ensure_all(&[&arguments.kernel])?
         .pop()
         .context("no kernel was resolved")?;

@@ -6,11 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::architecture::Architecture;
 use crate::cpio::Archive;
 use crate::progress::Step;
-use crate::{ebpf, process, repository};
-
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+use crate::{cross, ebpf, process, repository};
 
 /// A directory of the repository that is copied into the guest.
 struct Tree {
@@ -41,10 +40,16 @@ pub(crate) struct Extra {
     pub(crate) to: String,
 }
 
-/// Builds the guest's programs and its archive; returns the archive's path.
+/// Builds the guest's programs for x86-64 and its archive; returns the
+/// archive's path.
 pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
+    build_for(Architecture::X86_64, extras)
+}
+
+/// The same for an architecture.
+pub(crate) fn build_for(architecture: Architecture, extras: &[Extra]) -> Result<PathBuf> {
     let step = Step::start("building the guest's programs and root file system");
-    let programs = build_programs()?;
+    let programs = build_programs(architecture)?;
     let mut archive = Archive::default();
     for directory in [
         "proc", "sys", "dev", "tmp", "run", "etc", "bin", "home", "root", "var",
@@ -92,21 +97,24 @@ pub(crate) fn build(extras: &[Extra]) -> Result<PathBuf> {
 
 /// Builds `/init` and the command line tool as static programs; returns their
 /// directory.
-fn build_programs() -> Result<PathBuf> {
-    let mut cargo = small_static("build");
+fn build_programs(architecture: Architecture) -> Result<PathBuf> {
+    let mut cargo = small_static("build", architecture)?;
     cargo.args(["--bins", "-p", "lsmpc-guest", "-p", "lsmpc"]);
     process::quiet(&mut cargo).context("the guest's programs could not be built")?;
-    Ok(target_directory().join(TARGET).join("debug"))
+    Ok(built(architecture).join("debug"))
 }
 
 /// Builds tests of the compiler that these suites run in the guest.
-pub(crate) fn tests_of<'s>(suites: impl IntoIterator<Item = &'s str>) -> Result<Vec<Extra>> {
+pub(crate) fn tests_of<'s>(
+    architecture: Architecture,
+    suites: impl IntoIterator<Item = &'s str>,
+) -> Result<Vec<Extra>> {
     const TESTS: [&str; 2] = ["agreement", "mutations"];
     if !suites.into_iter().any(|suite| suite == "evaluators") {
         return Ok(Vec::new());
     }
     let step = Step::start("building tests that run in guests");
-    let mut cargo = small_static("test");
+    let mut cargo = small_static("test", architecture)?;
     cargo.args([
         "--no-run",
         "--message-format",
@@ -140,38 +148,55 @@ pub(crate) fn tests_of<'s>(suites: impl IntoIterator<Item = &'s str>) -> Result<
 /// Builds the command line tool as users have it, but static; returns its file.
 pub(crate) fn release_tool() -> Result<PathBuf> {
     let step = Step::start("building lsmpc for the guest");
-    let mut cargo = static_cargo("build");
+    let mut cargo = static_cargo("build", Architecture::X86_64)?;
     cargo
         .args(["--release", "--bin", "lsmpc", "-p", "lsmpc"])
         .env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
     process::quiet(&mut cargo).context("lsmpc could not be built")?;
     step.done("built");
-    Ok(target_directory().join(TARGET).join("release/lsmpc"))
+    Ok(built(Architecture::X86_64).join("release/lsmpc"))
 }
 
-fn target_directory() -> PathBuf {
-    repository::target().join("guest")
+/// Where the programs for an architecture are built.
+fn target_directory(architecture: Architecture) -> PathBuf {
+    repository::target().join(match architecture {
+        Architecture::X86_64 => "guest",
+        Architecture::Aarch64 => "guest-aarch64",
+    })
+}
+
+/// Where the profiles of such a build are.
+fn built(architecture: Architecture) -> PathBuf {
+    target_directory(architecture).join(architecture.target())
 }
 
 /// Cargo for small static programs that are built fast.
-fn small_static(command: &str) -> Command {
-    let mut cargo = static_cargo(command);
+fn small_static(command: &str, architecture: Architecture) -> Result<Command> {
+    let mut cargo = static_cargo(command, architecture)?;
     cargo
         .env("CARGO_PROFILE_DEV_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_DEV_DEBUG", "false")
         .env("CARGO_PROFILE_DEV_STRIP", "debuginfo");
-    cargo
+    Ok(cargo)
 }
 
-fn static_cargo(command: &str) -> Command {
-    let mut cargo = process::cargo();
+fn static_cargo(command: &str, architecture: Architecture) -> Result<Command> {
+    let mut flags = vec!["-C".to_owned(), "target-feature=+crt-static".to_owned()];
+    let mut cargo = if architecture == Architecture::of_this_machine()? {
+        process::cargo()
+    } else {
+        let (cargo, more) = cross::cargo(architecture)?;
+        flags.extend(more);
+        cargo
+    };
     cargo
-        .args([command, "--locked", "--target", TARGET, "--target-dir"])
-        .arg(target_directory())
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env("RUSTFLAGS", "-C target-feature=+crt-static")
+        .args([command, "--locked", "--target", architecture.target()])
+        .arg("--target-dir")
+        .arg(target_directory(architecture))
+        // RUSTFLAGS would be cut at the spaces that a path may have.
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\x1f"))
         .env("CARGO_INCREMENTAL", "0");
-    cargo
+    Ok(cargo)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::apt::{Suite, View};
+use crate::architecture::Architecture;
 use crate::image::Extra;
+use crate::process;
 use crate::progress::{Step, note};
-use crate::{process, repository};
 
 /// The kernels the guest suites run on. `newest` is the newest that Debian's
 /// backports to the current release have.
@@ -25,8 +26,6 @@ pub(crate) const TESTED: &[&str] = &["6.1", "6.12", "newest"];
 
 /// The modules that suites load, without what they may depend on.
 const MODULES: &[&str] = &["overlay"];
-
-const METAPACKAGE: &str = "linux-image-cloud-amd64";
 
 /// Download the kernels that guests boot, and list them.
 #[derive(Args)]
@@ -36,6 +35,9 @@ pub(crate) struct Arguments {
     /// Resolve again instead of using what was downloaded before
     #[arg(long)]
     refresh: bool,
+    /// The processor they are for
+    #[arg(long, value_enum, default_value = "x86_64")]
+    architecture: Architecture,
 }
 
 /// A kernel to boot.
@@ -53,6 +55,9 @@ pub(crate) struct Kernel {
     /// Those of [`MODULES`] that are at hand.
     #[serde(skip)]
     pub(crate) modules: Vec<Extra>,
+    /// The processor it is for.
+    #[serde(skip)]
+    pub(crate) architecture: Architecture,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
@@ -63,20 +68,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     };
     if arguments.refresh {
         for name in &names {
-            let directory = directory(name)?;
+            let directory = directory(arguments.architecture, name)?;
             if directory.exists() {
                 fs::remove_dir_all(&directory)?;
             }
         }
     }
-    for kernel in ensure_all(&names)? {
+    for kernel in ensure_all_for(arguments.architecture, &names)? {
         println!("{:7} {} {}", kernel.name, kernel.package, kernel.version);
     }
     Ok(true)
 }
 
 /// A kernel image that the user names.
-pub(crate) fn own(image: &Path) -> Result<Kernel> {
+pub(crate) fn own(architecture: Architecture, image: &Path) -> Result<Kernel> {
     let bytes = fs::read(image).with_context(|| format!("reading {}", image.display()))?;
     Ok(Kernel {
         name: image
@@ -89,36 +94,49 @@ pub(crate) fn own(image: &Path) -> Result<Kernel> {
         sha256: sha256(&bytes),
         image: image.to_owned(),
         modules: Vec::new(),
+        architecture,
     })
 }
 
-/// The kernels of these names, downloaded where they are not at hand.
+/// The kernels of these names for x86-64, downloaded where they are not at hand.
 pub(crate) fn ensure_all(names: &[&str]) -> Result<Vec<Kernel>> {
-    let mut archive = Archive(None);
+    ensure_all_for(Architecture::X86_64, names)
+}
+
+/// The same for an architecture.
+pub(crate) fn ensure_all_for(architecture: Architecture, names: &[&str]) -> Result<Vec<Kernel>> {
+    let mut archive = Archive {
+        architecture,
+        view: None,
+    };
     let mut kernels = Vec::new();
     for name in names {
-        let mut kernel = match cached(name)? {
+        let mut kernel = match cached(architecture, name)? {
             Some(kernel) => kernel,
-            None => download(archive.view()?, name)?,
+            None => download(archive.view()?, architecture, name)?,
         };
-        if !modules_directory(name)?.exists() {
+        if !modules_directory(architecture, name)?.exists() {
             add_modules(&mut archive, &kernel)?;
         }
-        kernel.modules = modules(name)?;
+        kernel.modules = modules(architecture, name)?;
         kernels.push(kernel);
     }
     Ok(kernels)
 }
 
 /// Debian's archive, once something is wanted of it.
-struct Archive(Option<View>);
+struct Archive {
+    architecture: Architecture,
+    view: Option<View>,
+}
 
 impl Archive {
     fn view(&mut self) -> Result<&View> {
-        if self.0.is_none() {
+        if self.view.is_none() {
             let step = Step::start("fetching Debian's package lists for guest kernels");
             let new = View::detached(
-                &repository::vm_cache().join("apt"),
+                &self.architecture.cache("apt"),
+                self.architecture.debian(),
                 &[
                     Suite::Security("bookworm-security"),
                     Suite::Security("trixie-security"),
@@ -127,20 +145,20 @@ impl Archive {
             )?;
             new.update()?;
             step.done("done");
-            self.0 = Some(new);
+            self.view = Some(new);
         }
-        self.0.as_ref().context("no view of the archive")
+        self.view.as_ref().context("no view of the archive")
     }
 }
 
-fn modules_directory(name: &str) -> Result<PathBuf> {
-    Ok(directory(name)?.join("modules"))
+fn modules_directory(architecture: Architecture, name: &str) -> Result<PathBuf> {
+    Ok(directory(architecture, name)?.join("modules"))
 }
 
 /// The modules that are kept with a kernel, and where the guest looks for them.
-fn modules(name: &str) -> Result<Vec<Extra>> {
+fn modules(architecture: Architecture, name: &str) -> Result<Vec<Extra>> {
     let mut found = Vec::new();
-    let releases = fs::read_dir(modules_directory(name)?);
+    let releases = fs::read_dir(modules_directory(architecture, name)?);
     for release in releases.into_iter().flatten().flatten() {
         for module in fs::read_dir(release.path())?.flatten() {
             let inside = [release.file_name(), module.file_name()]
@@ -158,7 +176,7 @@ fn modules(name: &str) -> Result<Vec<Extra>> {
 /// Keeps the modules of a kernel's own version with it. Where the archive has no such
 /// version any more, that is remembered; suites go without, and say so.
 fn add_modules(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
-    let to = modules_directory(&kernel.name)?;
+    let to = modules_directory(kernel.architecture, &kernel.name)?;
     let file = match fetch_modules(archive, kernel) {
         Ok(file) => file,
         Err(error) => {
@@ -171,7 +189,7 @@ fn add_modules(archive: &mut Archive, kernel: &Kernel) -> Result<()> {
             return Ok(());
         }
     };
-    let unpacked = directory(&kernel.name)?.join("unpacked");
+    let unpacked = directory(kernel.architecture, &kernel.name)?.join("unpacked");
     process::quiet(Command::new("dpkg-deb").arg("-x").arg(&file).arg(&unpacked))?;
     for libraries in ["usr/lib/modules", "lib/modules"] {
         let releases = fs::read_dir(unpacked.join(libraries));
@@ -212,7 +230,7 @@ fn take_modules(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-fn directory(name: &str) -> Result<PathBuf> {
+fn directory(architecture: Architecture, name: &str) -> Result<PathBuf> {
     ensure!(
         name == "newest"
             || name
@@ -222,12 +240,12 @@ fn directory(name: &str) -> Result<PathBuf> {
          --kernel-image for a kernel of your own",
         TESTED.join(", "),
     );
-    Ok(repository::vm_cache().join("kernels").join(name))
+    Ok(architecture.cache("kernels").join(name))
 }
 
 /// A kernel that was downloaded before and is still what it was.
-fn cached(name: &str) -> Result<Option<Kernel>> {
-    let directory = directory(name)?;
+fn cached(architecture: Architecture, name: &str) -> Result<Option<Kernel>> {
+    let directory = directory(architecture, name)?;
     let Ok(text) = fs::read_to_string(directory.join("kernel.json")) else {
         return Ok(None);
     };
@@ -235,7 +253,11 @@ fn cached(name: &str) -> Result<Option<Kernel>> {
     let kernel: Kernel = serde_json::from_str(&text)
         .with_context(|| format!("reading {}", directory.join("kernel.json").display()))?;
     match fs::read(&image) {
-        Ok(bytes) if sha256(&bytes) == kernel.sha256 => Ok(Some(Kernel { image, ..kernel })),
+        Ok(bytes) if sha256(&bytes) == kernel.sha256 => Ok(Some(Kernel {
+            image,
+            architecture,
+            ..kernel
+        })),
         _ => {
             note(&format!(
                 "{} is not what was recorded: fetching it again",
@@ -246,9 +268,9 @@ fn cached(name: &str) -> Result<Option<Kernel>> {
     }
 }
 
-fn download(view: &View, name: &str) -> Result<Kernel> {
+fn download(view: &View, architecture: Architecture, name: &str) -> Result<Kernel> {
     let step = Step::start(format!("downloading kernel {name}"));
-    let (package, version) = resolve(view, name)?;
+    let (package, version) = resolve(view, architecture, name)?;
     // From 7.0 on the image is in a package of its own.
     let binary = view
         .dependencies(&package, &version)?
@@ -257,7 +279,7 @@ fn download(view: &View, name: &str) -> Result<Kernel> {
     let package = binary.unwrap_or(package);
     let file = view.download(&package, &version)?;
 
-    let directory = directory(name)?;
+    let directory = directory(architecture, name)?;
     let unpacked = directory.join("unpacked");
     if directory.exists() {
         fs::remove_dir_all(&directory)?;
@@ -279,6 +301,7 @@ fn download(view: &View, name: &str) -> Result<Kernel> {
         sha256,
         image,
         modules: Vec::new(),
+        architecture,
     };
     fs::write(
         directory.join("kernel.json"),
@@ -289,25 +312,27 @@ fn download(view: &View, name: &str) -> Result<Kernel> {
 }
 
 /// The image package and version that a name stands for.
-fn resolve(view: &View, name: &str) -> Result<(String, String)> {
+fn resolve(view: &View, architecture: Architecture, name: &str) -> Result<(String, String)> {
+    let flavour = format!("cloud-{}", architecture.debian());
+    let metapackage = &format!("linux-image-{flavour}");
     let series = format!("{name}.");
-    let versions = view.versions(METAPACKAGE)?;
+    let versions = view.versions(metapackage)?;
     let wanted = versions
         .iter()
         .find(|version| name == "newest" || version.starts_with(&series));
     if let Some(version) = wanted {
         let package = view
-            .dependencies(METAPACKAGE, version)?
+            .dependencies(metapackage, version)?
             .into_iter()
             .find(|dependency| dependency.starts_with("linux-image-"))
-            .with_context(|| format!("{METAPACKAGE} {version} depends on no image"))?;
+            .with_context(|| format!("{metapackage} {version} depends on no image"))?;
         return Ok((package, version.clone()));
     }
     // A series that no metapackage points at any more may still be there.
     let package = view
         .names(&format!("linux-image-{series}"))?
         .into_iter()
-        .filter(|package| package.ends_with("-cloud-amd64"))
+        .filter(|package| package.ends_with(&flavour))
         .max_by_key(|package| numbers(package));
     let Some(package) = package else {
         bail!(

@@ -7,12 +7,14 @@
 
 mod apparmor;
 mod apt;
+mod architecture;
 mod bench;
 mod btf_ext;
 mod ci;
 mod compare;
 mod console;
 mod cpio;
+mod cross;
 mod demo;
 mod ebpf;
 mod image;
@@ -20,6 +22,7 @@ mod kernels;
 mod matrix;
 mod process;
 mod progress;
+mod qemu;
 mod repository;
 mod rustc_wrapper;
 mod setup;

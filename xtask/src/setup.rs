@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::apt::{Installer, Suite, View, missing};
+use crate::architecture::Architecture;
 use crate::progress::{Step, note};
 use crate::toolchain::{BPF_LINKER, LLVM};
-use crate::{kernels, process, repository, vm};
+use crate::{cross, kernels, process, qemu, repository};
 
 /// The cargo-deny that is built.
 const CARGO_DENY: &str = "0.20.2";
@@ -35,14 +36,27 @@ pub(crate) struct Arguments {
     /// Leave out QEMU and the guests' kernels
     #[arg(long)]
     no_guests: bool,
+    /// Guests of this architecture are to be built and booted, too
+    #[arg(
+        long,
+        value_enum,
+        default_value = "x86_64",
+        conflicts_with = "no_guests"
+    )]
+    architecture: Architecture,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let installer = Installer::find();
-    install_packages(&installer)?;
+    install_packages(&installer, PACKAGES)?;
     if !arguments.no_guests {
-        install_qemu(&installer)?;
+        install_qemu(&installer, Architecture::X86_64)?;
         kernels::ensure_all(kernels::TESTED)?;
+    }
+    let other = arguments.architecture;
+    if other != Architecture::X86_64 {
+        install_packages(&installer, cross::packages(other))?;
+        install_qemu(&installer, other)?;
     }
     build_bpf_linker()?;
     if !arguments.no_deny {
@@ -52,8 +66,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     Ok(true)
 }
 
-fn install_packages(installer: &Installer) -> Result<()> {
-    let missing = missing(PACKAGES);
+fn install_packages(installer: &Installer, packages: &[&str]) -> Result<()> {
+    let missing = missing(packages);
     if missing.is_empty() {
         return Ok(());
     }
@@ -71,17 +85,18 @@ fn install_packages(installer: &Installer) -> Result<()> {
 }
 
 /// Bookworm's own QEMU crashes newer kernels, so there it comes from backports.
-fn install_qemu(installer: &Installer) -> Result<()> {
-    if vm::qemu().is_ok() {
+fn install_qemu(installer: &Installer, architecture: Architecture) -> Result<()> {
+    if qemu::for_architecture(architecture).is_ok() {
         return Ok(());
     }
+    let package = architecture.qemu_package();
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let bookworm = release
         .lines()
         .any(|line| line == "VERSION_CODENAME=bookworm");
     let step = Step::start("installing QEMU 10 or newer");
     if bookworm {
-        let by_hand = "apt-get install -t bookworm-backports qemu-system-x86";
+        let by_hand = &format!("apt-get install -t bookworm-backports {package}");
         let view = View::of_this_machine(
             &repository::vm_cache().join("apt-qemu"),
             &[
@@ -99,20 +114,15 @@ fn install_qemu(installer: &Installer) -> Result<()> {
             "-t",
             "bookworm-backports",
         ];
-        let arguments = [&backports[..], &["qemu-system-x86"]].concat();
+        let arguments = [&backports[..], &[package]].concat();
         installer.apt_get(Some(&view), &arguments, by_hand)?;
     } else {
-        let by_hand = "apt-get install qemu-system-x86";
+        let by_hand = &format!("apt-get install {package}");
         installer.apt_get(None, &["update"], by_hand)?;
-        let arguments = [
-            "install",
-            "-y",
-            "--no-install-recommends",
-            "qemu-system-x86",
-        ];
+        let arguments = ["install", "-y", "--no-install-recommends", package];
         installer.apt_get(None, &arguments, by_hand)?;
     }
-    let path = vm::qemu()?;
+    let path = qemu::for_architecture(architecture)?;
     step.done(&path.display().to_string());
     Ok(())
 }

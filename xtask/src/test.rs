@@ -9,13 +9,14 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
+use crate::architecture::Architecture;
 use crate::console::Verdict;
 use crate::kernels::{self, Kernel};
 use crate::progress::{Step, note};
 use crate::suites::{ROWS, Row};
 use crate::tally::Tally;
 use crate::vm::{self, Outcome, Spec};
-use crate::{ebpf, image, matrix, process};
+use crate::{ebpf, image, matrix, process, qemu};
 
 /// Run the host's tests, then the suites in guests.
 #[derive(Args, Default)]
@@ -35,6 +36,14 @@ pub(crate) struct Arguments {
     /// Only guest tests whose name contains this
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
+    /// The processor of the guests
+    #[arg(
+        long,
+        value_enum,
+        default_value = "x86_64",
+        conflicts_with = "write_kernels"
+    )]
+    architecture: Architecture,
     /// Processors that guests may use at the same time
     #[arg(long, value_name = "N")]
     jobs: Option<u32>,
@@ -64,7 +73,10 @@ pub(crate) fn tally(arguments: &Arguments) -> Result<Tally> {
 
 /// Whether only a part of the guests is asked for.
 fn filtered(arguments: &Arguments) -> bool {
-    !arguments.kernels.is_empty() || !arguments.suites.is_empty() || arguments.only.is_some()
+    !arguments.kernels.is_empty()
+        || !arguments.suites.is_empty()
+        || arguments.only.is_some()
+        || arguments.architecture != Architecture::default()
 }
 
 /// `cargo test` for the workspace, its output passed on.
@@ -139,7 +151,7 @@ fn guests(arguments: &Arguments) -> Result<Tally> {
 
 /// The rows of the table that are asked for, each on each of its kernels.
 fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
-    vm::qemu()?;
+    qemu::for_architecture(arguments.architecture)?;
     let wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|it| it == name);
     let rows: Vec<&Row> = ROWS
         .iter()
@@ -165,20 +177,21 @@ fn jobs(arguments: &Arguments) -> Result<Vec<Job>> {
         };
         for name in names {
             if !kernels.contains_key(name) {
-                let kernel = kernels::ensure_all(&[name])?.pop();
+                let kernel = kernels::ensure_all_for(arguments.architecture, &[name])?.pop();
                 kernels.insert(name, kernel.context("no kernel was resolved")?);
             }
             pairs.push((row, name));
         }
     }
     // One image for all: each kernel finds its modules under its own name.
-    let mut extras = image::tests_of(pairs.iter().map(|(row, _)| row.suite))?;
+    let suites = pairs.iter().map(|(row, _)| row.suite);
+    let mut extras = image::tests_of(arguments.architecture, suites)?;
     extras.extend(
         kernels
             .values()
             .flat_map(|kernel| kernel.modules.iter().cloned()),
     );
-    let image = image::build(&extras)?;
+    let image = image::build_for(arguments.architecture, &extras)?;
     let mut jobs = Vec::new();
     for (row, name) in pairs {
         let Some(kernel) = kernels.get(name) else {

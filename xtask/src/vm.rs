@@ -13,22 +13,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
+use crate::architecture::Architecture;
 use crate::console::{self, GuestTest, Line, Verdict};
 use crate::image::{self, Extra};
 use crate::kernels::{self, Kernel};
 use crate::progress::Step;
-use crate::{ebpf, process};
+use crate::{ebpf, process, qemu};
 
 /// The security modules that guests start with.
 pub(crate) const DEFAULT_LSM: &str = "lockdown,capability,landlock,apparmor,bpf";
-/// Names a QEMU other than the one in `PATH`.
-const QEMU_VARIABLE: &str = "LSMPC_QEMU";
-/// TCG of earlier versions crashes kernels from 6.12 on.
-const OLDEST_QEMU: u32 = 10;
 /// What QEMU exits with when init writes 0x10 to the debug-exit device.
 const EXIT_PASSED: i32 = 33;
 /// The same for 0x11.
@@ -72,6 +69,9 @@ pub(crate) struct Arguments {
 /// Options of the machine.
 #[derive(Args)]
 struct MachineArguments {
+    /// The processor
+    #[arg(long, value_enum, default_value = "x86_64")]
+    architecture: Architecture,
     /// Number of processors
     #[arg(long, default_value_t = 1)]
     smp: u32,
@@ -151,7 +151,11 @@ impl Spec {
     fn command_line(&self) -> Result<String> {
         // What the kernel says would break the lines of the suites: only that it dies.
         let level = if self.verbose { 7 } else { 2 };
-        let mut line = format!("console=ttyS0 loglevel={level} panic=-1 lsm={}", self.lsm);
+        let mut line = format!(
+            "console={} loglevel={level} panic=-1 lsm={}",
+            self.kernel.architecture.console(),
+            self.lsm
+        );
         line += &format!(" lsmpc.run={}", encode(&self.suite));
         for argument in &self.arguments {
             line += &format!(",{}", encode(argument));
@@ -214,33 +218,6 @@ impl Outcome {
     pub(crate) fn last_lines(&self) -> String {
         self.console[self.console.len().saturating_sub(SHOWN_LINES)..].join("\n")
     }
-}
-
-/// A QEMU that is new enough.
-pub(crate) fn qemu() -> Result<PathBuf> {
-    let named = std::env::var_os(QEMU_VARIABLE).map(PathBuf::from);
-    let path = named
-        .or_else(|| process::in_path("qemu-system-x86_64"))
-        .with_context(|| {
-            format!(
-                "there is no qemu-system-x86_64: run `cargo xtask setup` or set {QEMU_VARIABLE}"
-            )
-        })?;
-    let said = process::text(Command::new(&path).arg("--version"))?;
-    match major_version(&said) {
-        Some(major) if major >= OLDEST_QEMU => Ok(path),
-        _ => bail!(
-            "{} is too old, {OLDEST_QEMU} is the oldest whose emulation runs these kernels \
-             ({}): run `cargo xtask setup` or set {QEMU_VARIABLE}",
-            path.display(),
-            said.lines().next().unwrap_or("it says no version"),
-        ),
-    }
-}
-
-fn major_version(said: &str) -> Option<u32> {
-    let (_, rest) = said.split_once("version ")?;
-    rest.split('.').next()?.parse().ok()
 }
 
 /// Ends QEMU when nobody waits for it any more.
@@ -364,12 +341,11 @@ fn why_broken(
 }
 
 fn qemu_command(spec: &Spec) -> Result<Command> {
-    let mut command = Command::new(qemu()?);
+    let architecture = spec.kernel.architecture;
+    let mut command = Command::new(qemu::for_architecture(architecture)?);
     command.args(["-nodefaults", "-no-user-config", "-no-reboot"]);
-    command.args([
-        "-display", "none", "-monitor", "none", "-serial", "stdio", "-M", "q35",
-    ]);
-    command.args(["-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"]);
+    command.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+    command.args(architecture.machine());
     command.args([
         "-m",
         &spec.memory_mib.to_string(),
@@ -377,9 +353,10 @@ fn qemu_command(spec: &Spec) -> Result<Command> {
         &spec.smp.to_string(),
     ]);
     match spec.accelerator {
-        Accelerator::Emulation => command.args(["-accel", "tcg", "-cpu", "max"]),
+        Accelerator::Emulation => command.args(["-accel", "tcg", "-cpu", architecture.processor()]),
         Accelerator::CountedEmulation => {
-            command.args(["-accel", "tcg,thread=single", "-cpu", "max"]);
+            command.args(["-accel", "tcg,thread=single"]);
+            command.args(["-cpu", architecture.processor()]);
             command.args(["-icount", "shift=0,sleep=off"])
         }
         Accelerator::Kvm => command.args(["-accel", "kvm", "-cpu", "host"]),
@@ -425,10 +402,17 @@ pub(crate) fn write_json_lines(path: &Path, values: &[serde_json::Value]) -> Res
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    qemu()?;
+    let architecture = arguments.machine.architecture;
+    qemu::for_architecture(architecture)?;
+    ensure!(
+        !arguments.machine.kvm || architecture == Architecture::X86_64,
+        "--kvm is for guests of x86_64: those of {} end by an instruction that only \
+         emulation knows",
+        architecture.target()
+    );
     let kernel = match &arguments.kernel_image {
-        Some(image) => kernels::own(image)?,
-        None => kernels::ensure_all(&[&arguments.kernel])?
+        Some(image) => kernels::own(architecture, image)?,
+        None => kernels::ensure_all_for(architecture, &[&arguments.kernel])?
             .pop()
             .context("no kernel was resolved")?,
     };
@@ -447,11 +431,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
         }
         None => (arguments.suite.as_str(), Vec::new()),
     };
-    extras.extend(image::tests_of([suite])?);
+    extras.extend(image::tests_of(architecture, [suite])?);
     words.extend(arguments.arguments.iter().cloned());
 
     let machine = &arguments.machine;
-    let mut spec = Spec::new(kernel, image::build(&extras)?, suite);
+    let mut spec = Spec::new(kernel, image::build_for(architecture, &extras)?, suite);
     spec.arguments = words;
     spec.environment = ebpf::guest_environment();
     spec.environment
@@ -523,15 +507,6 @@ mod tests {
             None
         );
         assert!(why_broken(Some(33), Some(true), Some(1), &failed, "").is_some());
-    }
-
-    #[test]
-    fn qemu_version_is_read() {
-        assert_eq!(
-            major_version("QEMU emulator version 10.0.2 (Debian 1:10.0.2)"),
-            Some(10)
-        );
-        assert_eq!(major_version("nonsense"), None);
     }
 
     #[test]

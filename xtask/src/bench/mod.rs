@@ -21,7 +21,7 @@ use crate::kernels::Kernel;
 use crate::progress::{Step, note};
 use crate::table::Place;
 use crate::vm::{self, Accelerator, Spec};
-use crate::{ebpf, image, kernels, process, repository};
+use crate::{ebpf, image, kernels, process, qemu, repository};
 use material::Material;
 use rows::Rows;
 
@@ -114,7 +114,7 @@ fn heading(kernel: &Kernel, qemu: &str, material: &Material) -> String {
 }
 
 fn qemu_version() -> Result<String> {
-    let said = process::text(Command::new(vm::qemu()?).arg("--version"))?;
+    let said = process::text(Command::new(qemu::for_x86_64()?).arg("--version"))?;
     let words = said.split_whitespace();
     let version = words.skip_while(|word| *word != "version").nth(1);
     Ok(format!("QEMU {}", version.context("QEMU says no version")?))
