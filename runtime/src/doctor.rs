@@ -110,9 +110,7 @@ fn architecture(report: &mut Preflight, system: &System, architecture: &str) {
     let reason = match architecture {
         "x86_64" => return report.ok(NAME, architecture),
         "aarch64" if old => "before Linux 6.4 kernels of this architecture attach no LSM programs",
-        "aarch64" => {
-            "nothing of lsmpc was tested here; records of executions are without arguments"
-        }
+        "aarch64" => "tested under emulation only; records of executions are without arguments",
         _ => "nothing of lsmpc was made for it: numbers of flags and signals may differ",
     };
     report.note(
