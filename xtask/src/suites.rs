@@ -114,7 +114,7 @@ pub(crate) const ROWS: &[Row] = &[
         ..Row::new("enforce")
     },
     Row {
-        timeout: TEN_MINUTES,
+        timeout: HALF_AN_HOUR,
         ..Row::new("verifier")
     },
     Row {
