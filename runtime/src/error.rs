@@ -307,7 +307,12 @@ impl Error {
             Self::Directory { .. } => {
                 "name a directory inside a bpffs, such as /sys/fs/bpf/lsmpc".into()
             }
-            Self::System { .. } => "`lsmpc doctor` shows what this machine lacks".into(),
+            Self::System { source, .. } => match source.raw_os_error() {
+                Some(libc::EPERM) => {
+                    "run it as root; `lsmpc doctor` shows what else this machine lacks".into()
+                }
+                _ => "`lsmpc doctor` shows what this machine lacks".into(),
+            },
         }
     }
 
