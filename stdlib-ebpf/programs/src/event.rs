@@ -171,7 +171,7 @@ pub(crate) fn decide<K: Functions, const ARGUMENTS: usize>(
 /// own arguments, of which there are more or fewer from kernel to kernel.
 // VERIFIER: the number is known to it, only one of the loads is gone through. Each
 // is from the context at an offset of its own: LLVM would compute an address.
-// VERIFIER: up to Linux 6.19 (and 6.12 before its later stable releases) the range of
+// VERIFIER: in Linux 6.19.14 (6.1, 6.12.117 and 7.3.4 have it right) the range of
 // this argument is what was known of the register before it was loaded, narrowed to
 // what a hook can return: loaded into one that holds -1, it is a denial, and all that
 // follows is dropped as dead. What the difference of two pointers is, is not known.
