@@ -109,6 +109,37 @@ fn maps_have_the_abis_sizes() {
     }
 }
 
+/// The register that the previous verdict is loaded into is made unknown first: Linux
+/// 6.19 takes what it knew of the register for the verdict.
+#[test]
+fn the_previous_verdict_is_not_taken_for_known() {
+    const MOVE: u8 = 0xbf;
+    const SUBTRACT: u8 = 0x1f;
+    const LOAD: u8 = 0x79;
+    const FRAME: u8 = 10;
+    for (name, object) in objects() {
+        for (program, info) in &object.programs {
+            // What only keeps track has no verdict.
+            if lsmpc_runtime::TRACKERS.contains(&program.as_str()) {
+                continue;
+            }
+            let code = &object.functions[&info.function_key()].instructions;
+            let unknown = code.windows(3).filter(|window| {
+                let [moved, subtracted, loaded] = window else {
+                    return false;
+                };
+                [moved.code, subtracted.code, loaded.code] == [MOVE, SUBTRACT, LOAD]
+                    && moved.src_reg() == FRAME
+                    && subtracted.src_reg() == FRAME
+                    && moved.dst_reg() == loaded.dst_reg()
+                    && subtracted.dst_reg() == loaded.dst_reg()
+            });
+            // One load for each number of arguments that a hook can have.
+            assert_eq!(unknown.count(), 7, "{name}: {program}");
+        }
+    }
+}
+
 #[test]
 fn constants_can_be_set() {
     let (word, long) = ([0_u8; 4], [0_u8; 8]);

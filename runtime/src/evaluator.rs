@@ -5,7 +5,6 @@
 //! an event means.
 
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use aya::programs::{ProgramError, SocketFilter, TestRun as _};
 use aya::{Ebpf, EbpfLoader, TestRunOptions};
@@ -92,23 +91,7 @@ impl KernelEngine {
         event: &Event,
     ) -> Result<std::result::Result<u32, Fault>> {
         self.give(hook, event)?;
-        self.run(1).map(|(answer, _)| answer)
-    }
-
-    /// Evaluates an event so many times in a row: the answer, and how long one took on
-    /// average.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Self::evaluate`].
-    pub fn repeat(
-        &mut self,
-        hook: u16,
-        event: &Event,
-        times: u32,
-    ) -> Result<(std::result::Result<u32, Fault>, Duration)> {
-        self.give(hook, event)?;
-        self.run(times)
+        self.run()
     }
 
     fn give(&self, hook: u16, event: &Event) -> Result<()> {
@@ -158,9 +141,10 @@ impl KernelEngine {
                 place.copy_from_slice(text);
                 let number = *texts;
                 if number as usize >= TEXT_COUNT {
-                    return Err(Error::ImageInvalid {
-                        reason: format!("an event has more than {TEXT_COUNT} texts"),
-                    });
+                    return Err(Error::system(
+                        "giving the kernel an event",
+                        std::io::Error::other(format!("it has more than {TEXT_COUNT} texts")),
+                    ));
                 }
                 *texts += 1;
                 self.write(evaluate::TEXTS, |map| sys::map_update(map, number, &room))?;
@@ -172,25 +156,21 @@ impl KernelEngine {
         })
     }
 
-    fn run(&mut self, times: u32) -> Result<(std::result::Result<u32, Fault>, Duration)> {
+    fn run(&mut self) -> Result<std::result::Result<u32, Fault>> {
         let options = TestRunOptions {
             data_in: Some(&PACKET),
-            repeat: times,
             ..TestRunOptions::new()
         };
         let failed = |error: ProgramError| crate::attach::refused(evaluate::PROGRAM, error);
         let result = program(&mut self.ebpf)?.test_run(options).map_err(failed)?;
         let answer = result.return_value;
-        let answer = match Fault::from_number(answer & !FAULTED) {
-            _ if answer & FAULTED == 0 => Ok(answer),
-            Some(fault) => Err(fault),
-            None => {
-                return Err(Error::ObjectInvalid {
-                    reason: "the evaluating program found none of its maps".into(),
-                });
-            }
-        };
-        Ok((answer, result.duration))
+        match Fault::from_number(answer & !FAULTED) {
+            _ if answer & FAULTED == 0 => Ok(Ok(answer)),
+            Some(fault) => Ok(Err(fault)),
+            None => Err(Error::ObjectInvalid {
+                reason: "the evaluating program found none of its maps".into(),
+            }),
+        }
     }
 
     fn write(

@@ -54,7 +54,7 @@ impl Gaps {
         if !object.has_program(name) {
             return Some(Reason::NoProgram);
         }
-        self.without.get(name).copied().map(Reason::no_member)
+        self.without.get(name).copied().map(Reason::NoMember)
     }
 
     /// Why a field cannot be read.
@@ -64,7 +64,7 @@ impl Gaps {
             .iter()
             .find(lacks)
             .copied()
-            .map(Reason::no_member)
+            .map(Reason::NoMember)
     }
 
     /// What the programs lack that every policy needs.

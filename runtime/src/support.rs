@@ -71,12 +71,6 @@ pub enum Reason {
     NoMember(&'static Offset),
 }
 
-impl Reason {
-    pub(crate) const fn no_member(offset: &'static Offset) -> Self {
-        Self::NoMember(offset)
-    }
-}
-
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
