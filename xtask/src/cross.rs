@@ -93,6 +93,7 @@ fn sysroot(architecture: Architecture) -> Result<PathBuf> {
     let package = view.download(LIBRARY_PACKAGE, &version).with_context(|| {
         format!("the Rust library for {target} has to be of {RUSTC_PACKAGE} {version}")
     })?;
+    fs::create_dir_all(&libraries).with_context(|| format!("creating {}", libraries.display()))?;
     let unpacked = root.join("unpacked");
     process::quiet(
         Command::new("dpkg-deb")
@@ -100,7 +101,6 @@ fn sysroot(architecture: Architecture) -> Result<PathBuf> {
             .arg(&package)
             .arg(&unpacked),
     )?;
-    fs::create_dir_all(&libraries)?;
     let this = Architecture::of_this_machine()?.target();
     let installed = Path::new("/usr/lib/rustlib").join(this);
     if !libraries.join(this).exists() {
