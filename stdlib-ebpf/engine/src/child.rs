@@ -31,47 +31,85 @@ impl Name {
     }
 }
 
-/// The state that a name leads to from the state of its directory; `None` where it takes
-/// more than one look: two literals with one tag. `header` is the image's first page.
-///
-/// # Errors
-/// A [`Fault`], if the image is invalid.
+/// Where a name leads from the state of its directory.
+// VERIFIER: not an enumeration, nor a `Result`: of one LLVM copies what was never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Child {
+    /// The state.
+    pub state: u32,
+    /// How that is to be understood.
+    pub how: How,
+}
+
+/// What [`child_state`] has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum How {
+    /// The state that the name leads to.
+    Next = 0,
+    /// The same, and all that is below leads to it, too.
+    Last = 1,
+    /// Nothing: it takes more than one look, two literals have one tag; or the image is
+    /// invalid.
+    Unclear = 2,
+}
+
+/// Where a name leads from the state of its directory. `header` is the image's first page.
 #[inline(always)]
 pub fn child_state<M: Memory>(
     memory: &M,
     header: &[u8; PAGE_SIZE],
     state: u32,
     name: &Name,
-) -> Result<Option<u32>, Fault> {
-    let page = page_of(memory, state)?;
+) -> Child {
+    let next = |state| Child {
+        state,
+        how: How::Next,
+    };
+    let unclear = Child {
+        state,
+        how: How::Unclear,
+    };
+    let Ok(page) = page_of(memory, state) else {
+        return unclear;
+    };
     let base = bound::<0xff0>(u64::from(state)) as u32;
     let flags = page_u32(page, base + 12);
     if flags & STATE_SINK != 0 {
-        return Ok(Some(state));
+        return Child {
+            state,
+            how: How::Last,
+        };
     }
     let default = page_u32(page, base + 4);
     let byte_automaton = page_u32(page, base + 8);
-    if flags & STATE_LITERALS != 0 {
-        let edges = page_u32(header, H_EDGES as u32);
-        if edges != 0 {
-            let seed = page_u64(header, H_SEED as u32);
-            let word = |word| name.word(word);
-            let place = Place {
-                edges,
-                mask: page_u32(header, H_EDGE_MASK as u32),
-                from: state,
-                hash: hash_words::<NAME_WORDS>(seed, state, name.length, word),
-            };
-            if let Some(hit) = hit(memory, &place, 0)? {
-                let is_it = record_equals::<NAME_WORDS, _>(memory, hit.record, name.length, word)?;
-                return Ok(is_it.then_some(hit.to));
+    let edges = page_u32(header, H_EDGES as u32);
+    if flags & STATE_LITERALS != 0 && edges != 0 {
+        let seed = page_u64(header, H_SEED as u32);
+        let word = |word| name.word(word);
+        let place = Place {
+            edges,
+            mask: page_u32(header, H_EDGE_MASK as u32),
+            from: state,
+            hash: hash_words::<NAME_WORDS>(seed, state, name.length, word),
+        };
+        match hit(memory, &place, 0) {
+            Ok(Some(hit)) => {
+                let same = record_equals::<NAME_WORDS, _>(memory, hit.record, name.length, word);
+                return if same == Ok(true) {
+                    next(hit.to)
+                } else {
+                    unclear
+                };
             }
+            Ok(None) => {}
+            Err(_) => return unclear,
         }
     }
     if byte_automaton != 0 {
-        return automaton::accept_of(memory, byte_automaton, name).map(Some);
+        return automaton::accept_of(memory, byte_automaton, name).map_or(unclear, next);
     }
-    Ok(Some(default))
+    next(default)
 }
 
 /// The class of a path that ends in a state.

@@ -9,7 +9,7 @@ use lsmpc_abi::{
 };
 
 use crate::{
-    Fault, Memory, NAME_WORDS, Name, Source, Work, child_state, class_of, machine::Machine,
+    Fault, How, Memory, NAME_WORDS, Name, Source, Work, child_state, class_of, machine::Machine,
     memory::page_of,
 };
 
@@ -93,9 +93,11 @@ impl Event {
         };
         let whole = classify(memory, classifier, path)?;
         let header = page_of(memory, 0)?;
-        let state = child_state(memory, header, self.work.directory, &name)?;
-        let class = state.map(|state| class_of(memory, state)).transpose()?;
-        Ok(class.map(|class| [whole, class]))
+        let child = child_state(memory, header, self.work.directory, &name);
+        if child.how == How::Unclear {
+            return Ok(None);
+        }
+        Ok(Some([whole, class_of(memory, child.state)?]))
     }
 
     fn numbered(&self, field: u8) -> &Value {

@@ -53,7 +53,7 @@ pub mod sticky;
 mod text;
 mod work;
 
-pub use child::{NAME_WORDS, Name, child_state, class_of, follow};
+pub use child::{Child, How, NAME_WORDS, Name, child_state, class_of, follow};
 pub use decide::{
     Begun, Gated, Outcome, Source, begin, decide, decide_from, decide_unknown, gate, outcome, root,
 };

@@ -70,6 +70,7 @@ impl<'m, M: Memory, S: Source> Machine<'m, M, S> {
         work.fault = 0;
         work.keep = 0;
         work.directory_of = 0;
+        work.noted = 0;
         Ok(())
     }
 

@@ -26,7 +26,11 @@ pub(crate) fn step<M: Memory>(memory: &M, work: &mut Work) -> Result<bool, Fault
         let page = page_of(memory, state)?;
         let base = bound::<0xff0>(u64::from(state)) as u32;
         let flags = page_u32(page, base + 12);
-        if flags & STATE_SINK != 0 || work.position > work.end {
+        let is_sink = flags & STATE_SINK != 0;
+        if work.noting != 0 && (work.position == work.note_at || (is_sink && work.noted == 0)) {
+            work.noted = state;
+        }
+        if is_sink || work.position > work.end {
             if work.position <= work.end {
                 note(work);
             }

@@ -66,6 +66,11 @@ pub struct Work {
     /// Its state before the path's last component: what [`crate::child_state`] goes on
     /// from for another name in the same directory.
     pub directory: u32,
+    /// For a source that wants the state before another component, too: where that one
+    /// begins in the text.
+    pub note_at: u32,
+    /// The state there, or 0.
+    pub noted: u32,
 
     /// First byte of the component at hand; beyond `end`: none is left.
     pub(crate) position: u32,
@@ -132,6 +137,8 @@ impl Work {
             noting: 0,
             directory_of: 0,
             directory: 0,
+            note_at: 0,
+            noted: 0,
             position: 0,
             length: 0,
             state: 0,

@@ -1,5 +1,5 @@
 //! Directories whose path has been classified: another file in one costs its name
-//! alone.
+//! alone, and one below the root of a mount the names on the way down to it.
 //!
 //! For a directory's inode an entry keeps the state to which the path of the directory
 //! leads, seen through one mount, under one image. It holds as long as that path cannot
@@ -8,7 +8,8 @@
 //! - A directory, or one above it, gets another name or place under `rename_lock` only,
 //!   a mount under `mount_lock`. The entry has what both counted when the path was
 //!   walked; they are compared after everything else has been read. They could come
-//!   round to the same count, so an entry is not used for long.
+//!   round to the same count, so an entry is not used for long. Above the root of a
+//!   mount that is at the root there are no names: only `mount_lock` matters.
 //! - A directory has one dentry at a time, and its inode has one place. File systems
 //!   whose names change behind the kernel's back ask again at every look-up
 //!   (`d_revalidate`): nothing is kept of those.
@@ -16,42 +17,48 @@
 //!   Who writes an entry holds a file in the directory, which keeps the directory; only
 //!   a rename can part the two, and then the entry's counts are old.
 //!
-//! It is asked at `file_open` only, with names that lie inside their dentry, and believed
-//! only where it allows: whatever has to be denied or recorded takes the long way.
+//! It is asked where a hook hands over typed pointers (`event::place`), about names that
+//! lie inside their dentry. Where an event does not end with leave, its path is written
+//! down for the record, and the answer believed if nothing has changed until then.
 
 use core::ffi::c_void;
 
 use aya_ebpf::helpers::generated::bpf_jiffies64;
 use lsmpc_abi::{
     field::FieldId,
-    image::{OUTCOME_ALLOW, REF_TERMINAL},
+    image::{OUTCOME_ALLOW, REF_TERMINAL, is_terminal},
     maps::DIRECTORY_ENTRIES,
 };
-use lsmpc_engine::{NAME_WORDS, Name, child_state, class_of, follow};
+use lsmpc_engine::{How, class_of, follow};
 
 use crate::{
     atomic,
-    file::{Located as _, OpenFile},
-    globals::{
-        self, OFF_DENTRY_INLINE, OFF_DENTRY_INODE, OFF_DENTRY_LEN, OFF_DENTRY_NAME,
-        OFF_DENTRY_PARENT, OFF_FILE_PATH, OFF_PATH_DENTRY, OFF_PATH_MNT, OFF_VFSMOUNT_ROOT,
-    },
+    descend::{Descent, child, name},
+    event::Pending,
+    globals::{self, OFF_DENTRY_INODE, OFF_DENTRY_PARENT, OFF_VFSMOUNT_ROOT},
     image::Image,
     maps::{DIRECTORIES, Page, Slot},
     path::{END, sequence},
     read::{load, low_half, pointer},
 };
 
-/// The longest name that is asked for: one less than lies inside a dentry.
-const LONGEST_NAME: u32 = 8 * NAME_WORDS as u32 - 1;
 /// The longest path of a directory that is kept: with a name it is not too long.
 const LONGEST_PATH: u32 = 3584;
+/// The longest path of a mount's root that is kept: with all that is descended and a name
+/// it is not too long.
+const LONGEST_ROOT: u32 = 3072;
 /// `DCACHE_OP_REVALIDATE` (`include/linux/dcache.h`).
 const ASKS_AGAIN: u32 = 1 << 2;
 /// For how long an entry is used, in ticks: a minute at 250 Hz. Neither lock can be taken
 /// 2^31 times meanwhile.
 const TICKS: u64 = 15_000;
 const HOLDS_PATH: u32 = FieldId::Path as u32 + 1;
+
+/// Both locks' counts, and `mount_lock`'s alone.
+const BOTH: u64 = u64::MAX;
+const MOUNTS: u64 = u32::MAX as u64;
+/// In either count: the lock is held.
+const CHANGING: u64 = pair(1, 1);
 
 /// An entry of the map, found by an inode's address.
 // INVARIANT: `inode` is 0 while the entry is written, by one task at a time. Who reads
@@ -68,10 +75,48 @@ pub(crate) struct Directory {
     of: u64,
     /// What `rename_lock` and `mount_lock` counted.
     changes: u64,
+    /// The bits of `changes` by which the path can be another.
+    matters: u64,
     /// When it was written, in ticks.
     since: u64,
     /// The classifier's state.
     state: u64,
+}
+
+impl Directory {
+    /// Writes an entry, unless somebody else does.
+    ///
+    /// # Safety
+    /// `entry` must be an entry of the map, the one of `known`'s inode.
+    // Swapping orders everything around it.
+    #[inline(always)]
+    unsafe fn write(entry: *mut Self, known: &Known) {
+        // SAFETY: the caller's.
+        unsafe {
+            if atomic::swap(&raw mut (*entry).busy, 1) != 0 {
+                return;
+            }
+            atomic::swap(&raw mut (*entry).inode, 0);
+            atomic::store(&raw mut (*entry).mnt, known.mnt);
+            atomic::store(&raw mut (*entry).of, known.of);
+            atomic::store(&raw mut (*entry).changes, known.changes);
+            atomic::store(&raw mut (*entry).matters, known.matters);
+            atomic::store(&raw mut (*entry).since, ticks());
+            atomic::store(&raw mut (*entry).state, u64::from(known.state));
+            atomic::swap(&raw mut (*entry).inode, known.inode);
+            atomic::swap(&raw mut (*entry).busy, 0);
+        }
+    }
+}
+
+/// What an entry is written from.
+struct Known {
+    inode: u64,
+    mnt: u64,
+    of: u64,
+    changes: u64,
+    matters: u64,
+    state: u32,
 }
 
 #[inline(always)]
@@ -80,6 +125,21 @@ fn entry(inode: u64) -> Option<*mut Directory> {
     // Inodes are some hundred bytes large.
     let half = low_half(inode);
     DIRECTORIES.get_ptr_mut((half >> 6 ^ half >> 15) & (DIRECTORY_ENTRIES - 1))
+}
+
+/// The entry of a directory that is known.
+#[inline(always)]
+fn find(inode: u64, mnt: u64, of: u64) -> Option<*mut Directory> {
+    let found = entry(inode)?;
+    // SAFETY: an entry of the map.
+    let is_it = unsafe {
+        inode != 0
+            && atomic::load(&raw const (*found).inode) == inode
+            && atomic::load(&raw const (*found).mnt) == mnt
+            && atomic::load(&raw const (*found).of) == of
+            && ticks().wrapping_sub(atomic::load(&raw const (*found).since)) <= TICKS
+    };
+    is_it.then_some(found)
 }
 
 #[inline(always)]
@@ -104,112 +164,118 @@ fn changes() -> u64 {
 pub(crate) const NOT_KNOWN: u64 = 0;
 /// It is, but the answer is not to be had from it.
 pub(crate) const KNOWN: u64 = 1;
-/// The file may be opened.
+/// The event is allowed.
 pub(crate) const ALLOWS: u64 = 2;
+/// The evaluation comes to an end with the path: [`Pending::end`].
+pub(crate) const ENDS: u64 = 3;
 
-/// What is asked of a file.
-pub(crate) struct Question<'m> {
-    /// The image's first page.
-    pub(crate) header: &'m Page,
-    /// Its epoch.
-    pub(crate) epoch: u32,
-    /// The path classifier of the node that asks.
-    pub(crate) classifier: u32,
-    /// Its ref.
-    pub(crate) start: u32,
-}
-
-/// Whether an image allows to open `file`, by its name in a directory that is known.
+/// What an image says of `dentry`, seen through `mnt`, by its name in a directory that is
+/// known, or by all names below the root of its mount, if that is.
 // VERIFIER: not a global function: those cannot be given a typed pointer.
 #[inline(never)]
-pub(crate) fn ask(image: &Image, question: &Question<'_>, file: *const c_void) -> u64 {
-    let of = pair(question.epoch, question.classifier);
-    // SAFETY: the hook's file and what it leads to.
-    let (dentry, mnt, inode) = unsafe {
-        let path = OFF_FILE_PATH.get();
-        let dentry: *const c_void = load(file, path + OFF_PATH_DENTRY.get());
-        let mnt: *const c_void = load(file, path + OFF_PATH_MNT.get());
+pub(crate) fn ask(
+    image: &Image,
+    event: &mut Pending<'_>,
+    dentry: *const c_void,
+    mnt: *const c_void,
+) -> u64 {
+    let of = pair(event.epoch, event.classifier);
+    // SAFETY: typed pointers, and what they lead to.
+    let (mnt, root, parent, inode) = unsafe {
         let root: *const c_void = load(mnt, OFF_VFSMOUNT_ROOT.get());
         let parent: *const c_void = load(dentry, OFF_DENTRY_PARENT.get());
         if dentry == root || dentry == parent {
             return NOT_KNOWN;
         }
         let inode: *const c_void = load(parent, OFF_DENTRY_INODE.get());
-        (dentry, mnt as u64, inode as u64)
+        (mnt as u64, root, parent, inode as u64)
     };
-    let Some(known) = entry(inode) else {
-        return NOT_KNOWN;
-    };
-    // SAFETY: an entry of the map.
-    let state = unsafe {
-        if inode == 0
-            || atomic::load(&raw const (*known).inode) != inode
-            || atomic::load(&raw const (*known).mnt) != mnt
-            || atomic::load(&raw const (*known).of) != of
-            || ticks().wrapping_sub(atomic::load(&raw const (*known).since)) > TICKS
-        {
-            return NOT_KNOWN;
-        }
-        atomic::load(&raw const (*known).state) as u32
-    };
-    let name = name(dentry);
-    // SAFETY: as above. Adding nothing orders the loads before it.
-    unsafe {
-        let changes_then = atomic::load(&raw const (*known).changes);
-        if atomic::add(&raw mut (*known).inode, 0) != inode || changes_then != changes() {
-            return NOT_KNOWN;
-        }
-    }
-    let Some(name) = name else {
-        return KNOWN;
-    };
-    match child_state(image, question.header, state, &name) {
-        Ok(Some(next)) => answer(image, question.start, next),
-        _ => KNOWN,
-    }
-}
-
-/// The answer for a path that ends in `state`.
-#[inline(always)]
-fn answer(image: &Image, start: u32, state: u32) -> u64 {
-    const ALLOWED: u32 = REF_TERMINAL | OUTCOME_ALLOW;
-    match class_of(image, state).and_then(|class| follow(image, start, class)) {
-        Ok(ALLOWED) => ALLOWS,
-        _ => KNOWN,
-    }
-}
-
-/// The name of a dentry, if it lies inside it.
-#[inline(always)]
-fn name(dentry: *const c_void) -> Option<Name> {
-    // SAFETY: a dentry, loaded through a typed pointer.
-    unsafe {
-        let length: u32 = load(dentry, OFF_DENTRY_LEN.get());
-        let name: *const c_void = load(dentry, OFF_DENTRY_NAME.get());
-        let inside = dentry.byte_add(OFF_DENTRY_INLINE.get() as usize);
-        if length == 0 || length > LONGEST_NAME || name != inside {
-            return None;
-        }
-        let mut words = [0; NAME_WORDS];
-        let mut word = 0;
-        while word < NAME_WORDS {
-            let before = 8 * word as u32;
-            if length > before {
-                let left = length - before;
-                let value: u64 = load(inside, u64::from(before));
-                words[word] = if left < 8 {
-                    value & ((1 << (left * 8)) - 1)
-                } else {
-                    value
-                };
+    let (state, name) = if let Some(found) = find(inode, mnt, of) {
+        // SAFETY: an entry of the map. Adding nothing orders the loads before it.
+        unsafe {
+            let state = atomic::load(&raw const (*found).state) as u32;
+            let name = name(dentry);
+            let then = atomic::load(&raw const (*found).changes);
+            let matters = atomic::load(&raw const (*found).matters);
+            if atomic::add(&raw mut (*found).inode, 0) != inode || (then ^ changes()) & matters != 0
+            {
+                return NOT_KNOWN;
             }
-            word += 1;
+            event.changes = then;
+            (state, name)
         }
-        Some(Name { words, length })
+    } else {
+        // SAFETY: the root of a mount has an inode.
+        let top = unsafe { load::<*const c_void>(root, OFF_DENTRY_INODE.get()) } as u64;
+        let Some(found) = find(top, mnt, of) else {
+            return NOT_KNOWN;
+        };
+        let before = changes();
+        // SAFETY: as above.
+        unsafe {
+            atomic::add(&raw mut (*found).inode, 0);
+            // It has been read before the counts.
+            if load::<*const c_void>(dentry, OFF_DENTRY_PARENT.get()) != parent {
+                return NOT_KNOWN;
+            }
+            let state = atomic::load(&raw const (*found).state) as u32;
+            let descent = Descent::new(image, event.header, parent, root, state);
+            let Some((state, flags)) = descent.state() else {
+                return NOT_KNOWN;
+            };
+            let name = name(dentry);
+            let then = atomic::load(&raw const (*found).changes);
+            let matters = atomic::load(&raw const (*found).matters);
+            if atomic::add(&raw mut (*found).inode, 0) != top
+                || (then ^ before) & matters != 0
+                || before & CHANGING != 0
+                || changes() != before
+            {
+                return NOT_KNOWN;
+            }
+            if flags & ASKS_AGAIN == 0
+                && let Some(entry) = entry(inode)
+            {
+                let known = Known {
+                    inode,
+                    mnt,
+                    of,
+                    changes: before,
+                    matters: BOTH,
+                    state,
+                };
+                Directory::write(entry, &known);
+            }
+            event.changes = before;
+            (state, name)
+        }
+    };
+    if name.length == 0 {
+        return KNOWN;
+    }
+    let child = child(image, event.header, state, &name);
+    if child.how == How::Unclear {
+        return KNOWN;
+    }
+    const ALLOWED: u32 = REF_TERMINAL | OUTCOME_ALLOW;
+    match class_of(image, child.state).and_then(|class| follow(image, event.start, class)) {
+        Ok(ALLOWED) => ALLOWS,
+        Ok(end) if is_terminal(end) => {
+            event.end = end;
+            ENDS
+        }
+        _ => KNOWN,
     }
 }
 
-/// Keeps what the event has found out about its file's directory.
+/// Whether the slot holds the path of its file, as it was when the locks counted `changes`.
+#[inline(always)]
+pub(crate) fn is_as_then(slot: &Slot, changes: u64) -> bool {
+    slot.holds == HOLDS_PATH && pair(slot.walk.renames, slot.walk.mounts) == changes
+}
+
+/// Keeps what the event has found out about its file's directory, and about the root of
+/// the mount.
 // VERIFIER: a global function, gone through on its own.
 #[unsafe(no_mangle)]
 #[inline(never)]
@@ -219,42 +285,51 @@ pub(crate) extern "C" fn lsmpc_remember(slot: *mut Slot) -> u64 {
         return 0;
     };
     let (walk, work) = (&slot.walk, &slot.work);
+    let walked = pair(walk.renames, walk.mounts);
     let is_usable = slot.holds == HOLDS_PATH
         && work.directory_of != 0
         && walk.flags & ASKS_AGAIN == 0
-        && END.wrapping_sub(walk.position) <= LONGEST_PATH
         && globals::rename_lock() != 0
         && globals::mount_lock() != 0
-        && (walk.renames | walk.mounts) & 1 == 0;
+        && walked & CHANGING == 0;
     if !is_usable {
         return 0;
     }
-    let (dentry, mnt) = OpenFile(slot.arguments[0]).place();
+    let (dentry, mnt) = (walk.first_dentry, walk.first_mnt);
     let parent = pointer(dentry + OFF_DENTRY_PARENT.get());
     let inode = pointer(parent + OFF_DENTRY_INODE.get());
     let root = pointer(mnt + OFF_VFSMOUNT_ROOT.get());
-    if parent == 0 || parent == dentry || root == 0 || root == dentry || inode == 0 {
+    let top = pointer(root + OFF_DENTRY_INODE.get());
+    if parent == 0 || parent == dentry || root == 0 || root == dentry || changes() != walked {
         return 0;
     }
-    let Some(known) = entry(inode) else {
-        return 0;
+    let mut known = Known {
+        inode,
+        mnt,
+        of: pair(slot.epoch, work.directory_of),
+        changes: walked,
+        matters: BOTH,
+        state: work.directory,
     };
-    // SAFETY: an entry of the map. Swapping orders everything around it.
-    unsafe {
-        if atomic::swap(&raw mut (*known).busy, 1) != 0 {
-            return 0;
+    if inode != 0
+        && END.wrapping_sub(walk.position) <= LONGEST_PATH
+        && let Some(entry) = entry(inode)
+    {
+        // SAFETY: an entry of the map.
+        unsafe { Directory::write(entry, &known) };
+    }
+    if top != 0
+        && work.noted != 0
+        && walk.root_end.wrapping_sub(walk.position) <= LONGEST_ROOT
+        && let Some(entry) = entry(top)
+    {
+        known.inode = top;
+        known.state = work.noted;
+        if walk.root_end == walk.position {
+            known.matters = MOUNTS;
         }
-        atomic::swap(&raw mut (*known).inode, 0);
-        atomic::store(&raw mut (*known).mnt, mnt);
-        atomic::store(&raw mut (*known).of, pair(slot.epoch, work.directory_of));
-        let walked = pair(walk.renames, walk.mounts);
-        atomic::store(&raw mut (*known).changes, walked);
-        atomic::store(&raw mut (*known).since, ticks());
-        atomic::store(&raw mut (*known).state, u64::from(work.directory));
-        if changes() == walked {
-            atomic::swap(&raw mut (*known).inode, inode);
-        }
-        atomic::swap(&raw mut (*known).busy, 0);
+        // SAFETY: an entry of the map.
+        unsafe { Directory::write(entry, &known) };
     }
     0
 }

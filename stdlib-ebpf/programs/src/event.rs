@@ -1,6 +1,6 @@
 //! One event: from a hook's arguments to its verdict.
 
-use core::marker::PhantomData;
+use core::{ffi::c_void, marker::PhantomData};
 
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_send_signal, programs::LsmContext};
 use lsmpc_abi::{
@@ -17,13 +17,14 @@ use lsmpc_engine::{
 };
 
 use crate::{
-    directory::{self, Question, lsmpc_remember},
+    directory::{self, lsmpc_remember},
     exe::{self, Which},
-    globals,
+    globals::{self, OFF_BPRM_FILE, OFF_FILE_PATH, OFF_PATH_DENTRY, OFF_PATH_MNT},
     image::Image,
     kind::{Functions, Kind},
-    maps::{Arguments, Rests, Slot, claim_slot, count, release_slot},
-    read, settled,
+    maps::{Arguments, Page, Rests, Slot, claim_slot, count, release_slot},
+    read::{self, load},
+    settled,
     sticky::{self, lsmpc_stick},
     subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
 };
@@ -31,6 +32,7 @@ use crate::{
 const EPERM: i32 = -1;
 const SIGKILL: u32 = 9;
 
+const PATH: u8 = FieldId::Path as u8;
 const EXE: u8 = FieldId::Exe as u8;
 const PARENT_EXE: u8 = FieldId::ParentExe as u8;
 const TARGET_EXE: u8 = FieldId::TargetExe as u8;
@@ -255,28 +257,30 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     if start == REF_TERMINAL | OUTCOME_ALLOW {
         return 0;
     }
-    let is_open = matches!(hook, HookId::FileOpen);
+    let mut event = Pending {
+        header,
+        slot: core::ptr::null_mut(),
+        // VERIFIER: not 0 as well: LLVM would call a function that clears both by bytes.
+        changes: u64::MAX,
+        epoch,
+        classifier: (gated >> 32) as u32,
+        start,
+        end: 0,
+    };
+    let place = if event.classifier == 0 {
+        None
+    } else {
+        place(ctx, hook)
+    };
     let mut is_known = false;
-    let classifier = (gated >> 32) as u32;
-    if is_open && classifier != 0 {
-        let question = Question {
-            header,
-            epoch,
-            classifier,
-            start,
-        };
-        match directory::ask(image, &question, ctx.arg(0)) {
+    if let Some((dentry, mnt)) = place {
+        match directory::ask(image, &mut event, dentry, mnt) {
             directory::ALLOWS => return 0,
-            answer => is_known = answer == directory::KNOWN,
+            answer => is_known = answer != directory::NOT_KNOWN,
         }
     }
-    let mut admitted = Admitted {
-        slot: core::ptr::null_mut(),
-        epoch,
-        start,
-    };
-    let ret = admit(image, hook as u32, &mut admitted);
-    let slot = admitted.slot;
+    let ret = admit(image, hook as u32, &mut event);
+    let slot = event.slot;
     if slot.is_null() {
         return ret;
     }
@@ -285,8 +289,16 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         read::arguments::<ARGUMENTS>(ctx, (&raw mut (*slot).arguments).cast());
         arrange(&mut (*slot).arguments);
     }
-    let ret = evaluate::<K>(image, slot, start, target);
-    if is_open && ret == 0 && !is_known {
+    let has_place = has_place(hook);
+    if has_place && event.end != 0 {
+        K::call_text(slot, PATH);
+        // SAFETY: claimed.
+        if unsafe { directory::is_as_then(&*slot, event.changes) } {
+            event.start = event.end;
+        }
+    }
+    let ret = evaluate::<K>(image, slot, event.start, target);
+    if has_place && ret == 0 && !is_known {
         lsmpc_remember(slot);
     }
     // SAFETY: claimed.
@@ -304,6 +316,38 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     }
     release_slot(slot);
     ret
+}
+
+/// Whether [`place`] has one.
+#[inline(always)]
+const fn has_place(hook: HookId) -> bool {
+    matches!(
+        hook,
+        HookId::FileOpen | HookId::InodeGetattr | HookId::BprmCheckSecurity
+    )
+}
+
+/// The dentry of what a hook's path is that of, and the mount, as typed pointers.
+#[inline(always)]
+fn place(ctx: &LsmContext, hook: HookId) -> Option<(*const c_void, *const c_void)> {
+    if !has_place(hook) {
+        return None;
+    }
+    let first: *const c_void = ctx.arg(0);
+    // SAFETY: the hook's argument, and what it leads to.
+    unsafe {
+        let (holder, path) = match hook {
+            HookId::InodeGetattr => (first, 0),
+            HookId::BprmCheckSecurity => {
+                let file = load(first, OFF_BPRM_FILE.get());
+                (file, OFF_FILE_PATH.get())
+            }
+            _ => (first, OFF_FILE_PATH.get()),
+        };
+        let dentry = load(holder, path + OFF_PATH_DENTRY.get());
+        let mnt = load(holder, path + OFF_PATH_MNT.get());
+        Some((dentry, mnt))
+    }
 }
 
 /// Goes on from the ref `start` as far as the subject alone leads; the high half is the
@@ -333,30 +377,38 @@ fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) ->
 }
 
 /// An event that has to be looked at.
-struct Admitted {
+pub(crate) struct Pending<'m> {
+    /// The image's first page.
+    pub(crate) header: &'m Page,
     /// Claimed for it; null: the event is decided.
     slot: *mut Slot,
+    /// Of a path that is known: what both locks counted then.
+    pub(crate) changes: u64,
     /// The image's.
-    epoch: u32,
+    pub(crate) epoch: u32,
+    /// The path classifier of the node that asks for the path; 0: it asks for another field.
+    pub(crate) classifier: u32,
     /// From where on it is to be decided.
-    start: u32,
+    pub(crate) start: u32,
+    /// Where that ends, if the path that is known is all there is to it; else 0.
+    pub(crate) end: u32,
 }
 
 /// Claims a slot. The verdict, where none is free.
 // VERIFIER: one copy for all hooks, as the object's size goes.
 #[inline(never)]
-fn admit(image: &Image, hook: u32, admitted: &mut Admitted) -> i32 {
+fn admit(image: &Image, hook: u32, event: &mut Pending<'_>) -> i32 {
     let Some(slot) = claim_slot() else {
-        return without_slot(image, admitted.start).unwrap_or_else(|_| fault());
+        return without_slot(image, event.start).unwrap_or_else(|_| fault());
     };
     // SAFETY: claimed.
     unsafe {
         (*slot).hook = hook;
-        (*slot).epoch = admitted.epoch;
+        (*slot).epoch = event.epoch;
         (*slot).flags = 0;
         (*slot).rests = 0;
     }
-    admitted.slot = slot;
+    event.slot = slot;
     0
 }
 

@@ -9,6 +9,7 @@
 
 mod atomic;
 mod cgroup;
+mod descend;
 mod directory;
 mod event;
 mod exe;

@@ -63,8 +63,9 @@ const PID_FS_MAGIC: u64 = 0x5049_4446;
 /// What a walk carries from step to step.
 #[repr(C, align(8))]
 pub(crate) struct Walk {
-    first_dentry: u64,
-    first_mnt: u64,
+    /// What is asked for.
+    pub(crate) first_dentry: u64,
+    pub(crate) first_mnt: u64,
     dentry: u64,
     /// The `vfsmount` that the dentry is seen through.
     mnt: u64,
@@ -79,6 +80,8 @@ pub(crate) struct Walk {
     status: u32,
     /// Whether a mount has been left.
     crossed: u32,
+    /// Where the text of the first mount's root ends: before the '/' of what is in it.
+    pub(crate) root_end: u32,
     /// `rename_lock` and `mount_lock` before the walk.
     pub(crate) renames: u32,
     pub(crate) mounts: u32,
@@ -117,6 +120,7 @@ extern "C" fn lsmpc_walk(slot: *mut Slot) -> u64 {
         }
         (*slot).work.start = (*slot).walk.position;
         (*slot).work.end = END;
+        (*slot).work.note_at = (*slot).walk.root_end + 1;
     }
     1
 }
@@ -151,6 +155,7 @@ impl Step for Try {
         walk.root = pointer(walk.mnt + OFF_VFSMOUNT_ROOT.get());
         walk.position = END;
         walk.crossed = 0;
+        walk.root_end = END;
         walk.flags = 0;
         walk.renames = renames;
         walk.mounts = sequence(globals::mount_lock());
@@ -271,6 +276,9 @@ impl Step for Ascend {
 fn cross(slot: &mut Slot) -> bool {
     let walk = &mut slot.walk;
     walk.status = UNKNOWN;
+    if walk.crossed == 0 {
+        walk.root_end = walk.position;
+    }
     let mount = walk.mnt.wrapping_sub(OFF_MOUNT_MNT.get());
     let parent = pointer(mount + OFF_MOUNT_PARENT.get());
     if parent == 0 {

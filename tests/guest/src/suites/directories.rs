@@ -50,6 +50,10 @@ const TESTS: &[(&str, Test)] = &[
     ("a_file_has_two_names", linked),
     ("a_new_policy", new_policy),
     ("a_directory_is_renamed_while_others_open", raced),
+    ("a_directory_below_what_is_known", below),
+    ("below_the_root_of_all", below_root),
+    ("below_the_root_of_all_while_others_open", raced_below_root),
+    ("deep_directories", deep),
     ("names_of_all_lengths", lengths),
     ("wildcards", wildcards),
 ];
@@ -109,7 +113,7 @@ fn file(path: &str) -> Result<()> {
 /// An entry of the programs' map, as words.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Entry([u64; 7]);
+struct Entry([u64; 8]);
 
 // SAFETY: words.
 unsafe impl Pod for Entry {}
@@ -135,9 +139,9 @@ fn remembered() -> Result<()> {
     for number in 0..50 {
         passes(&format!("{TOP}/{number}/f"))?;
     }
-    // Some share an entry.
+    // Those, and the root; some share an entry.
     let more = known()?.saturating_sub(before);
-    ensure!((30..=50).contains(&more), "{more} directories are known");
+    ensure!((30..=51).contains(&more), "{more} directories are known");
     Ok(())
 }
 
@@ -336,25 +340,101 @@ fn new_policy() -> Result<()> {
     passes("/dirs/one/f")
 }
 
+/// The root of the mount is known, and what is opened lies some directories below it.
+fn below() -> Result<()> {
+    for path in ["/dirs/f", "/dirs/a/b/c/f", "/dirs/a/b/c/g", "/dirs/a/z/f"] {
+        file(path)?;
+    }
+    deny(&["/dirs/a/b/c/g", "/dirs/a/*/f"])?;
+    passes("/dirs/f")?;
+    refused("/dirs/a/b/c/g")?;
+    refused("/dirs/a/z/f")?;
+    passes("/dirs/a/b/c/f")?;
+    refused("/dirs/a/b/c/g")?;
+    deny(&["/dirs/a/b/c/g"])?;
+    passes("/dirs/f")?;
+    passes("/dirs/a/z/f")?;
+    refused("/dirs/a/b/c/g")
+}
+
+/// A directory of the first file system, which no name leads to: what is known of its root
+/// stays true when something is renamed.
+const FIRST: &str = "/below";
+
+fn below_root() -> Result<()> {
+    file("/below/a/b/f")?;
+    let tested = (|| {
+        deny(&["/below/x/b/f", "/below/a/y/*", "/above/**"])?;
+        for _ in 0..50 {
+            passes("/below/a/b/f")?;
+            fs::rename("/below/a", "/below/x")?;
+            refused("/below/x/b/f")?;
+            fs::rename("/below/x", "/below/a")?;
+            passes("/below/a/b/f")?;
+            fs::rename("/below/a/b", "/below/a/y")?;
+            refused("/below/a/y/f")?;
+            fs::rename("/below/a/y", "/below/a/b")?;
+            fs::rename("/below", "/above")?;
+            refused("/above/a/b/f")?;
+            fs::rename("/above", "/below")?;
+        }
+        Ok(())
+    })();
+    fs::remove_dir_all(FIRST)?;
+    tested
+}
+
+fn raced_below_root() -> Result<()> {
+    let tested = raced_at(FIRST);
+    fs::remove_dir_all(FIRST)?;
+    tested
+}
+
+/// As deep as is descended, and deeper.
+fn deep() -> Result<()> {
+    let path = |depth: usize, name: &str| format!("/dirs{}/{name}", "/d".repeat(depth));
+    file("/dirs/f")?;
+    for depth in 1..=20 {
+        file(&path(depth, "f"))?;
+        file(&path(depth, "g"))?;
+    }
+    let denied: Vec<String> = (1..=20).map(|depth| path(depth, "g")).collect();
+    let denied: Vec<&str> = denied.iter().map(String::as_str).collect();
+    for depth in (1..=20).rev() {
+        deny(&denied)?;
+        passes("/dirs/f")?;
+        refused(&path(depth, "g"))?;
+        passes(&path(depth, "f"))?;
+        refused(&path(depth, "g"))?;
+    }
+    Ok(())
+}
+
 /// Other tasks make entries at any moment of a rename.
 fn raced() -> Result<()> {
-    file("/dirs/one/f")?;
-    deny(&["/dirs/two/f"])?;
+    raced_at(TOP)
+}
+
+fn raced_at(directory: &str) -> Result<()> {
+    let [one, two] = ["one", "two"].map(|name| format!("{directory}/{name}"));
+    let [one_f, two_f] = [&one, &two].map(|directory| format!("{directory}/f"));
+    file(&one_f)?;
+    deny(&[&two_f])?;
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
-                    drop(File::open("/dirs/one/f"));
-                    drop(File::open("/dirs/two/f"));
+                    drop(File::open(&one_f));
+                    drop(File::open(&two_f));
                 }
             });
         }
         let renamed = (|| {
             for _ in 0..ROUNDS {
-                fs::rename("/dirs/one", "/dirs/two")?;
-                refused("/dirs/two/f")?;
-                fs::rename("/dirs/two", "/dirs/one")?;
+                fs::rename(&one, &two)?;
+                refused(&two_f)?;
+                fs::rename(&two, &one)?;
             }
             Ok(())
         })();

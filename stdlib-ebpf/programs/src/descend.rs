@@ -1,0 +1,162 @@
+//! From the root of a mount down to a directory, component by component.
+//!
+//! Owns the names of dentries that are read through typed pointers. Must not know what is
+//! kept of a directory, nor whether anything changes meanwhile: who descends compares the
+//! counts of `rename_lock` before and after.
+
+use core::ffi::c_void;
+
+use lsmpc_engine::{
+    Child, How, NAME_WORDS, Name, child_state,
+    repeat::{Step, repeat},
+};
+
+use crate::{
+    globals::{
+        OFF_DENTRY_FLAGS, OFF_DENTRY_INLINE, OFF_DENTRY_LEN, OFF_DENTRY_NAME, OFF_DENTRY_PARENT,
+    },
+    image::Image,
+    maps::Page,
+    read::load,
+};
+
+/// Most levels that are descended.
+const LEVELS: u32 = 16;
+/// The longest name that is read: one less than lies inside a dentry.
+const LONGEST_NAME: u32 = 8 * NAME_WORDS as u32 - 1;
+
+/// A descent that is under way.
+// VERIFIER: no count of levels: one that is known to it makes each a case of its own.
+pub(crate) struct Descent<'m> {
+    image: &'m Image,
+    header: &'m Page,
+    /// Where it shall end.
+    directory: *const c_void,
+    /// How far it has come.
+    at: *const c_void,
+    /// The classifier's state there.
+    state: u32,
+    /// All flags that the dentries on the way have.
+    flags: u32,
+    /// 1 if it cannot go on.
+    failed: u32,
+}
+
+impl<'m> Descent<'m> {
+    /// One from `root`, where the classifier's state is `state`, to `directory`.
+    ///
+    /// # Safety
+    /// `directory` and `root` must be typed pointers to dentries.
+    #[inline(always)]
+    pub(crate) unsafe fn new(
+        image: &'m Image,
+        header: &'m Page,
+        directory: *const c_void,
+        root: *const c_void,
+        state: u32,
+    ) -> Self {
+        Self {
+            image,
+            header,
+            directory,
+            at: root,
+            state,
+            // SAFETY: the caller's.
+            flags: unsafe { load(directory, OFF_DENTRY_FLAGS.get()) },
+            failed: 0,
+        }
+    }
+
+    /// The state at the directory, and the flags of all dentries on the way; `None` if
+    /// that is too far below, or not below.
+    #[inline(always)]
+    pub(crate) fn state(mut self) -> Option<(u32, u32)> {
+        repeat(LEVELS, &mut self);
+        (self.failed == 0 && self.at == self.directory).then_some((self.state, self.flags))
+    }
+}
+
+impl Step for Descent<'_> {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let at = self.at;
+        if at == self.directory {
+            return false;
+        }
+        self.failed = 1;
+        let mut dentry = self.directory;
+        let mut level = 0;
+        loop {
+            // SAFETY: a dentry's parent is a dentry.
+            let parent: *const c_void = unsafe { load(dentry, OFF_DENTRY_PARENT.get()) };
+            if parent == at {
+                break;
+            }
+            level += 1;
+            if level == LEVELS || parent == dentry {
+                return false;
+            }
+            dentry = parent;
+        }
+        // SAFETY: a dentry.
+        self.flags |= unsafe { load::<u32>(dentry, OFF_DENTRY_FLAGS.get()) };
+        let name = name(dentry);
+        if name.length == 0 {
+            return false;
+        }
+        let child = child(self.image, self.header, self.state, &name);
+        if child.how == How::Unclear {
+            return false;
+        }
+        self.state = child.state;
+        self.at = if child.how == How::Last {
+            self.directory
+        } else {
+            dentry
+        };
+        self.failed = 0;
+        true
+    }
+}
+
+/// Where a name leads from the state of its directory.
+// VERIFIER: one copy, as the stack goes.
+#[inline(never)]
+pub(crate) fn child(image: &Image, header: &Page, state: u32, name: &Name) -> Child {
+    child_state(image, header, state, name)
+}
+
+/// The name of a dentry, if it lies inside it; else an empty one.
+// VERIFIER: not an `Option`: LLVM would keep words that were never written.
+#[inline(always)]
+pub(crate) fn name(dentry: *const c_void) -> Name {
+    // SAFETY: a dentry, loaded through a typed pointer.
+    unsafe {
+        let length: u32 = load(dentry, OFF_DENTRY_LEN.get());
+        let at: *const c_void = load(dentry, OFF_DENTRY_NAME.get());
+        let inside = dentry.byte_add(OFF_DENTRY_INLINE.get() as usize);
+        let length = if length > LONGEST_NAME || at != inside {
+            0
+        } else {
+            length
+        };
+        let word = |number: u32| -> u64 {
+            let before = 8 * number;
+            if length <= before {
+                return 0;
+            }
+            let left = length - before;
+            let value: u64 = load(inside, u64::from(before));
+            if left < 8 {
+                value & ((1 << (left * 8)) - 1)
+            } else {
+                value
+            }
+        };
+        const { assert!(NAME_WORDS == 4) };
+        Name {
+            words: [word(0), word(1), word(2), word(3)],
+            length,
+        }
+    }
+}
