@@ -165,6 +165,11 @@ impl Errors {
         self.push(error);
     }
 
+    /// Whether nothing is wrong.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
     /// Whether there is more to say than will be shown.
     pub(crate) const fn full(&self) -> bool {
         self.overflow.is_some()

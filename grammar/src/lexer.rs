@@ -110,9 +110,14 @@ enum Shape {
     SingleQuote,
 }
 
-/// Lexes `text`. Stops early, with `errors.full()`, when there are too many
+/// Lexes `text` from `start` on, where a line begins. Stops early, with `errors.full()`, when there are too many
 /// errors; the tokens are then not worth parsing.
-pub(crate) fn lex<'t>(file: FileId, text: &'t str, errors: &mut Errors) -> Lexed<'t> {
+pub(crate) fn lex<'t>(
+    file: FileId,
+    text: &'t str,
+    start: usize,
+    errors: &mut Errors,
+) -> Lexed<'t> {
     let mut scan = Scan {
         file,
         text,
@@ -122,7 +127,11 @@ pub(crate) fn lex<'t>(file: FileId, text: &'t str, errors: &mut Errors) -> Lexed
         line_mark: 0,
     };
     // A byte order mark is no part of the text, but spans count it.
-    let start = if text.starts_with('\u{feff}') { 3 } else { 0 };
+    let start = if start == 0 && text.starts_with('\u{feff}') {
+        3
+    } else {
+        start
+    };
     let mut lexer = Shape::lexer(text);
     lexer.bump(start);
     while let Some(raw) = lexer.next() {

@@ -29,6 +29,7 @@ mod literal;
 mod original;
 mod outline;
 mod parse;
+mod parts;
 mod print;
 pub mod span;
 mod spelling;

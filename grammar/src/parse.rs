@@ -1,12 +1,13 @@
 //! The way in: text to a tree, errors and comments.
 //!
-//! Owns the size limit and the order of the stages. It must not know what
+//! Owns the size limit and the order of the stages; large files go through [`parts`]. It must not know what
 //! they do.
 
 use crate::ast;
 use crate::error::{Errors, SyntaxCode, SyntaxError};
 use crate::lexer::{self, Comment};
 use crate::outline;
+use crate::parts;
 use crate::span::{FileId, Span};
 use crate::token::Lexeme;
 
@@ -32,7 +33,10 @@ pub struct Parsed {
 /// (and dropping) it recursively is safe.
 #[must_use]
 pub fn parse(file: FileId, text: &str) -> Parsed {
-    read(file, text).0
+    let parts = (text.len() <= MAX_FILE_BYTES)
+        .then(|| parts::parse(file, text, parts::PART))
+        .flatten();
+    parts.unwrap_or_else(|| read(file, text).0)
 }
 
 /// [`parse`], with the tokens beside its result.
@@ -58,7 +62,7 @@ pub(crate) fn read(file: FileId, text: &str) -> (Parsed, Vec<Lexeme<'_>>) {
         };
         return (parsed, Vec::new());
     }
-    let lexed = lexer::lex(file, text, &mut errors);
+    let lexed = lexer::lex(file, text, 0, &mut errors);
     let tree = if errors.full() {
         ast::File::default()
     } else {

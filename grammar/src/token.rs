@@ -2,6 +2,8 @@
 //!
 //! Owns the keyword list. It must not know where a token may stand.
 
+use std::borrow::Cow;
+
 use crate::span::Span;
 
 macro_rules! keywords {
@@ -102,7 +104,7 @@ pub(crate) enum Token<'t> {
     /// An integer.
     Int { value: u64, radix: u8 },
     /// A string, after escapes.
-    Str { bytes: Vec<u8>, raw: bool },
+    Str { bytes: Cow<'t, [u8]>, raw: bool },
     /// A keyword; `&& || !` are `and or not` here.
     Kw(Keyword),
     /// `==`

@@ -2,6 +2,8 @@
 //!
 //! Owns the spelling of integers and what is wrong with the others.
 
+use std::borrow::Cow;
+
 use super::Scan;
 use crate::error::{SyntaxCode, SyntaxError, shorten};
 use crate::span::Span;
@@ -46,7 +48,7 @@ impl<'t> Scan<'t, '_> {
         };
         self.error(error);
         Token::Str {
-            bytes: written.as_bytes().to_vec(),
+            bytes: Cow::Borrowed(written.as_bytes()),
             raw: false,
         }
     }

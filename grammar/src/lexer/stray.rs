@@ -2,12 +2,14 @@
 //!
 //! Owns the guess at what was meant by them.
 
+use std::borrow::Cow;
+
 use super::Scan;
 use super::string::is_typographic_quote;
 use crate::error::{SyntaxCode, SyntaxError};
 use crate::token::Token;
 
-impl Scan<'_, '_> {
+impl<'t> Scan<'t, '_> {
     /// A character that begins no token.
     pub(super) fn unexpected(&mut self, start: usize) -> usize {
         let rest = self.rest(start);
@@ -58,7 +60,7 @@ impl Scan<'_, '_> {
             );
             self.push(
                 Token::Str {
-                    bytes: written.as_bytes().to_vec(),
+                    bytes: Cow::Borrowed(written.as_bytes()),
                     raw: false,
                 },
                 start,

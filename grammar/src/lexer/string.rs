@@ -2,13 +2,15 @@
 //!
 //! Owns where a string ends and the bytes that it stands for.
 
+use std::borrow::Cow;
+
 use super::Scan;
 use super::stray::show;
 use crate::error::{SyntaxCode, SyntaxError};
 use crate::span::Span;
 use crate::token::Token;
 
-impl Scan<'_, '_> {
+impl<'t> Scan<'t, '_> {
     /// `"…"` or `r"…"`; `body` is the first byte after the quote.
     pub(super) fn string(&mut self, start: usize, body: usize, raw: bool) -> usize {
         let Some(close) = closing_quote(self.rest(body), raw) else {
@@ -39,7 +41,7 @@ impl Scan<'_, '_> {
             self.error(error);
             self.push(
                 Token::Str {
-                    bytes: Vec::new(),
+                    bytes: Cow::default(),
                     raw,
                 },
                 start,
@@ -50,10 +52,10 @@ impl Scan<'_, '_> {
         let inner = self.slice(body, body + close);
         let end = body + close + 1;
         self.forbid_nul(body, inner);
-        let bytes = if raw {
-            inner.as_bytes().to_vec()
+        let bytes = if raw || !inner.contains('\\') {
+            Cow::Borrowed(inner.as_bytes())
         } else {
-            self.unescape(body, inner)
+            Cow::Owned(self.unescape(body, inner))
         };
         self.push(Token::Str { bytes, raw }, start, end);
         end
@@ -166,7 +168,7 @@ impl Scan<'_, '_> {
         );
         self.push(
             Token::Str {
-                bytes: inner.as_bytes().to_vec(),
+                bytes: Cow::Borrowed(inner.as_bytes()),
                 raw: false,
             },
             start,
