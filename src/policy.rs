@@ -10,7 +10,7 @@ use lsmpc_compiler::code::Code;
 use lsmpc_compiler::diagnostic::Diagnostic;
 use lsmpc_compiler::hir::Hir;
 use lsmpc_compiler::ir::{Ir, RuleId};
-use lsmpc_compiler::lower::{LowerError, LowerOptions, SourceText, Stats, TableImage, lower};
+use lsmpc_compiler::lower::{Groundwork, LowerError, LowerOptions, SourceText, Stats, TableImage};
 use lsmpc_compiler::source::{MemoryReader, SourceMap};
 use lsmpc_compiler::tables::Tables;
 use lsmpc_compiler::testing::{self, Tested};
@@ -48,7 +48,7 @@ impl Policy {
         arguments: &CompileArguments,
     ) -> Result<Self, Failure> {
         let analysis = analyse(files, &Disk, &options(arguments)?);
-        let lowered = lowered(&analysis);
+        let lowered = lowered(&analysis, groundwork(&analysis));
         Ok(Self::with(analysis, lowered))
     }
 
@@ -78,8 +78,13 @@ impl Policy {
         arguments: &CompileArguments,
     ) -> Result<Self, Failure> {
         let mut analysis = analyse(files, &Disk, &options(arguments)?);
+        let groundwork = groundwork(&analysis);
+        let ground = groundwork.as_ref().map(Groundwork::ground);
         // Neither needs what the other finds.
-        let (found, lowered) = beside(|| lowered(&analysis), || analysis.findings());
+        let (lowered, found) = beside(
+            || analysis.findings(&ground.clone().unwrap_or_default()),
+            || lowered(&analysis, groundwork),
+        );
         analysis.add(found);
         let mut policy = Self::with(analysis, lowered);
         let tests = policy.run_tests()?;
@@ -172,7 +177,11 @@ impl Policy {
 }
 
 /// The tables of a policy that was checked, if there are no errors.
-fn lowered(analysis: &Analysis) -> Option<Result<TableImage, LowerError>> {
+fn lowered(
+    analysis: &Analysis,
+    groundwork: Option<Groundwork<'_>>,
+) -> Option<Result<TableImage, LowerError>> {
+    let groundwork = groundwork?;
     let sources = analysis.sources.iter().map(|(_, file)| SourceText {
         name: file.relative().to_owned(),
         text: file.text().to_owned(),
@@ -181,7 +190,13 @@ fn lowered(analysis: &Analysis) -> Option<Result<TableImage, LowerError>> {
         sources: sources.collect(),
         ..LowerOptions::default()
     };
-    Some(lower(analysis.ir.as_ref()?, &options))
+    Some(groundwork.lower(&options))
+}
+
+/// What the tables and the analyses of a policy without errors have in common.
+fn groundwork(analysis: &Analysis) -> Option<Groundwork<'_>> {
+    let ir = analysis.ir.as_ref()?;
+    Some(Groundwork::new(ir, &LowerOptions::default().limits))
 }
 
 /// Does one thing on a thread of its own while another is done.

@@ -33,6 +33,7 @@ use crate::hir::Hir;
 use crate::ir::Ir;
 use crate::irgen;
 use crate::load;
+use crate::lower::Ground;
 use crate::options::Options;
 use crate::source::{SourceMap, SourceReader};
 use report::Reports;
@@ -61,15 +62,16 @@ impl Analysis {
     /// `assert`s that do not hold are errors, rules that change nothing warnings.
     /// What the policy means stays: it can still be evaluated.
     pub fn examine(&mut self) {
-        let found = self.findings();
+        let found = self.findings(&Ground::default());
         self.add(found);
     }
 
-    /// What [`Analysis::examine`] would add.
+    /// What [`Analysis::examine`] would add. Where the policy is lowered as well, its
+    /// groundwork need not be laid twice.
     #[must_use]
-    pub fn findings(&self) -> Vec<Diagnostic> {
+    pub fn findings(&self, ground: &Ground) -> Vec<Diagnostic> {
         match (&self.hir, &self.ir) {
-            (Some(hir), Some(ir)) => examine(hir, ir, &self.diagnostics),
+            (Some(hir), Some(ir)) => examine(hir, ir, ground, &self.diagnostics),
             _ => Vec::new(),
         }
     }
@@ -144,7 +146,7 @@ pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) 
 }
 
 /// What is wrong with a policy that is right statement by statement.
-fn examine(hir: &Hir, ir: &Ir, said: &[Diagnostic]) -> Vec<Diagnostic> {
+fn examine(hir: &Hir, ir: &Ir, ground: &Ground, said: &[Diagnostic]) -> Vec<Diagnostic> {
     let mut reports = Reports::default();
     let constant: BTreeSet<Span> = said
         .iter()
@@ -165,7 +167,7 @@ fn examine(hir: &Hir, ir: &Ir, said: &[Diagnostic]) -> Vec<Diagnostic> {
         };
         rules.contains(&rule) || constant.iter().any(inside)
     };
-    rules::examine(hir, ir, &is_constant, &mut reports);
+    rules::examine(hir, ir, ground, &is_constant, &mut reports);
     promise::examine(hir, ir, &mut reports);
     lockout::examine(hir, ir, &mut reports);
     reports.finish()

@@ -13,19 +13,21 @@ mod reduce;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 
 use crate::intern::{Interner, ListInterner, hash, number};
 use bytes::{Dfa, Step, Steps, TooLarge};
 
 /// Things that classifiers share.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Pool {
     /// Components, one after the other, and where each ends.
     key_bytes: Vec<u8>,
     key_ends: Vec<u32>,
     key_ids: HashTable<KeyId>,
-    dfas: Vec<Dfa>,
+    dfas: Vec<Arc<Dfa>>,
     /// Sets of patterns, by number those of `dfas`.
     dfa_ids: ListInterner,
     wilds: Interner<Steps>,
@@ -91,7 +93,7 @@ impl Pool {
             .filter_map(|id| self.wilds.get(*id).cloned())
             .collect();
         let dfa = Dfa::build(&steps, max_states)?;
-        self.dfas.push(dfa);
+        self.dfas.push(Arc::new(dfa));
         Ok(DfaId(self.dfa_ids.intern(patterns).0))
     }
 
@@ -102,6 +104,6 @@ impl Pool {
 
     /// An automaton.
     pub(crate) fn get(&self, id: DfaId) -> Option<&Dfa> {
-        self.dfas.get(id.0 as usize)
+        self.dfas.get(id.0 as usize).map(AsRef::as_ref)
     }
 }

@@ -18,6 +18,17 @@ pub struct Glob {
     pub pieces: Arc<[Piece]>,
 }
 
+/// The same globs, sorted and each once.
+pub(crate) fn sorted(globs: &Arc<[Glob]>) -> Arc<[Glob]> {
+    if globs.is_sorted_by(|one, other| one < other) {
+        return Arc::clone(globs);
+    }
+    let mut globs = globs.to_vec();
+    globs.sort_unstable();
+    globs.dedup();
+    globs.into()
+}
+
 /// A piece of a [`Glob`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Piece {

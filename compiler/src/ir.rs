@@ -71,7 +71,7 @@ pub struct Predicate {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Test {
     /// A string (path or name) matches one of the globs.
-    Globs(Vec<Glob>),
+    Globs(Arc<[Glob]>),
     /// An integer, enumerator, mode or bool (0, 1) lies in one of the ranges:
     /// inclusive, sorted, disjoint, not adjacent.
     Ranges(Vec<(u64, u64)>),

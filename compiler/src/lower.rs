@@ -11,6 +11,7 @@ pub(crate) mod classify;
 pub(crate) mod diagram;
 mod error;
 pub(crate) mod formula;
+mod ground;
 pub(crate) mod node;
 pub(crate) mod notation;
 mod options;
@@ -21,12 +22,15 @@ mod stats;
 pub(crate) mod subject;
 pub(crate) mod variable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
 pub use error::LowerError;
+pub(crate) use ground::Shared;
+pub use ground::{Ground, Groundwork};
 pub use options::{Limits, LowerOptions, SourceText};
 pub use stats::{FieldStats, GlobStats, HookStats, Stats};
 
@@ -34,13 +38,13 @@ pub(crate) use classify::{ClassifierId, Classifiers, Method};
 pub(crate) use node::{Leads, Node, Nodes, Ref, Survey};
 pub(crate) use outcome::{Outcome, OutcomeId, Outcomes};
 
-use classify::Failure;
 use diagram::{Builder, Model, Progress};
 use formula::{ExprId, Formulas};
+use ground::{Plan, Plans, prepare};
 use residual::{Decision, HookModel, Residual};
 use space::Space;
 use subject::Subject;
-use variable::{Order, TestForm, TestId, Translator, Variables, is_cached};
+use variable::{Order, Translator, Variables};
 
 use crate::ir::{Ir, RuleId};
 
@@ -60,16 +64,13 @@ pub struct TableImage {
 /// [`LowerError`], where the tables would be larger than allowed, or look at a
 /// field that they cannot.
 pub fn lower(ir: &Ir, options: &LowerOptions) -> Result<TableImage, LowerError> {
-    let mut tables = Tables::new(ir, &options.limits)?;
-    // What conditions test is all in the tables now.
-    tables.variables = Variables::default();
-    crate::emit::emit(ir, &tables, options)
+    Groundwork::new(ir, &options.limits).lower(options)
 }
 
 /// Everything that an image is made of.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) classifiers: Classifiers,
+    pub(crate) classifiers: Arc<Classifiers>,
     /// The classifier of programs, if any is looked at.
     pub(crate) exe: Option<ClassifierId>,
     pub(crate) nodes: Nodes,
@@ -78,7 +79,6 @@ pub(crate) struct Tables {
     pub(crate) hooks: Vec<HookTable>,
     /// Where the subject's diagram starts, if anything sticks to tasks.
     pub(crate) subject: Option<Ref>,
-    variables: Variables,
 }
 
 /// One hook's diagram.
@@ -93,38 +93,6 @@ pub(crate) struct HookTable {
 
 /// All but the last order of fields get this part of the limits.
 const EARLY: usize = 8;
-
-/// The tests of each field that need a classifier.
-type FieldTests = BTreeMap<FieldId, BTreeSet<TestId>>;
-
-/// A hook, or the subject, ready for its diagram.
-struct Prepared<D> {
-    model: D,
-    formulas: Formulas,
-    residual: Residual,
-}
-
-fn prepare<D>(
-    ir: &Ir,
-    variables: &mut Variables,
-    order: &Order,
-    model: impl FnOnce(&mut Translator<'_>) -> Result<(D, Residual), LowerError>,
-) -> Result<Prepared<D>, LowerError> {
-    let mut formulas = Formulas::default();
-    let mut translator = Translator {
-        ir,
-        variables,
-        formulas: &mut formulas,
-        order,
-        exact: false,
-    };
-    let (model, residual) = model(&mut translator)?;
-    Ok(Prepared {
-        model,
-        formulas,
-        residual,
-    })
-}
 
 /// Asks what happens: of an event its verdict, record, and the rules that took
 /// effect, of a subject what sticks to it.
@@ -151,110 +119,25 @@ impl<D: Decision> Model for Lowering<'_, D> {
     }
 }
 
-impl<D: Decision> Prepared<D> {
-    fn tests(&self, variables: &Variables) -> FieldTests {
-        let mut vars = Vec::new();
-        for (_, expr) in &self.residual {
-            self.formulas.vars(*expr, u128::MAX, &mut vars);
-        }
-        vars.sort_unstable();
-        vars.dedup();
-        let mut tests = FieldTests::new();
-        for (field, test) in vars.iter().filter_map(|var| variables.get(*var)) {
-            if !variables.form(test).is_some_and(TestForm::is_bits) {
-                tests.entry(field).or_default().insert(test);
-            }
-        }
-        tests
-    }
-
-    /// The first rule whose condition contains one of the tests.
-    fn rule_with(&self, variables: &Variables, test: Option<TestId>) -> Option<RuleId> {
-        self.residual.iter().find_map(|(item, expr)| {
-            let mut vars = Vec::new();
-            self.formulas.vars(*expr, u128::MAX, &mut vars);
-            vars.iter()
-                .any(|var| variables.get(*var).map(|(_, test)| test) == test)
-                .then(|| self.model.rule(*item))
-                .flatten()
-        })
-    }
-}
-
 impl Tables {
-    fn new(ir: &Ir, limits: &Limits) -> Result<Self, LowerError> {
+    /// The tables of a policy, as planned.
+    fn new(ir: &Ir, limits: &Limits, plans: Plans<'_>, shared: Shared) -> Result<Self, LowerError> {
+        let mut tables = Self {
+            classifiers: shared.classifiers,
+            exe: plans.exe,
+            ..Self::default()
+        };
+        let mut variables = shared.variables;
         let orders = Order::all();
-        let first = orders
-            .first()
-            .ok_or(LowerError::Internal("no order of fields"))?;
-        let mut tables = Self::default();
-        let mut prepared = Vec::new();
-        for hook in &ir.hooks {
-            prepared.push(prepare(ir, &mut tables.variables, first, |translator| {
-                HookModel::new(hook, translator)
-            })?);
-        }
-        let subject = if ir.sticky.is_empty() {
-            None
-        } else {
-            Some(prepare(ir, &mut tables.variables, first, Subject::new)?)
-        };
-        let tests: Vec<FieldTests> = prepared
-            .iter()
-            .map(|hook| hook.tests(&tables.variables))
-            .chain(
-                subject
-                    .iter()
-                    .map(|subject| subject.tests(&tables.variables)),
-            )
-            .collect();
-
-        let cached: BTreeSet<TestId> = tests
-            .iter()
-            .flatten()
-            .filter(|(field, _)| is_cached(**field))
-            .flat_map(|(_, tests)| tests.iter().copied())
-            .collect();
-        let blame = |failure: Failure, variables: &Variables| {
-            let rule = prepared
-                .iter()
-                .find_map(|hook| hook.rule_with(variables, failure.test));
-            failure.error.at(rule)
-        };
-        if !cached.is_empty() {
-            let tests = cached.into_iter().collect();
-            let exe = tables
-                .classifiers
-                .intern(FieldId::Exe, tests, &tables.variables, limits)
-                .map_err(|failure| blame(failure, &tables.variables))?;
-            tables.exe = Some(exe);
-        }
-        let mut by_field = Vec::new();
-        for tests in &tests {
-            let mut fields = BTreeMap::new();
-            for (field, tests) in tests {
-                let id = match tables.exe {
-                    Some(exe) if is_cached(*field) => exe,
-                    _ => {
-                        let tests = tests.iter().copied().collect();
-                        tables
-                            .classifiers
-                            .intern(*field, tests, &tables.variables, limits)
-                            .map_err(|failure| blame(failure, &tables.variables))?
-                    }
-                };
-                fields.insert(*field, id);
-            }
-            by_field.push(fields);
-        }
-        if let (Some(prepared), Some(fields)) = (subject, by_field.get(ir.hooks.len())) {
+        if let Some(plan) = plans.subject {
             let again = |translator: &mut Translator<'_>| Subject::new(translator);
-            let root = tables.diagram(ir, prepared, again, fields, &orders, limits)?;
-            tables.subject = Some(root);
+            let root = tables.diagram(ir, &mut variables, plan, again, &orders, limits)?;
+            tables.subject = Some(root.0);
         }
-        for ((hook, prepared), fields) in ir.hooks.iter().zip(prepared).zip(by_field) {
+        for (hook, plan) in ir.hooks.iter().zip(plans.hooks) {
             let again = |translator: &mut Translator<'_>| HookModel::new(hook, translator);
-            let root = tables.diagram(ir, prepared, again, &fields, &orders, limits)?;
+            let (root, fields) =
+                tables.diagram(ir, &mut variables, plan, again, &orders, limits)?;
             let survey = tables.nodes.survey(root);
             tables.hooks.push(HookTable {
                 hook: hook.hook,
@@ -271,13 +154,14 @@ impl Tables {
     fn diagram<D: Decision>(
         &mut self,
         ir: &Ir,
-        prepared: Prepared<D>,
+        variables: &mut Arc<Variables>,
+        plan: Plan<D>,
         again: impl Fn(&mut Translator<'_>) -> Result<(D, Residual), LowerError>,
-        by_field: &BTreeMap<FieldId, ClassifierId>,
         orders: &[Order],
         limits: &Limits,
-    ) -> Result<Ref, LowerError> {
-        let mut prepared = Some(prepared);
+    ) -> Result<(Ref, BTreeMap<FieldId, ClassifierId>), LowerError> {
+        let fields = plan.fields;
+        let mut prepared = Some(plan.prepared);
         let mut failure = None;
         for (attempt, order) in (1..).zip(orders) {
             let mut limits = *limits;
@@ -288,7 +172,7 @@ impl Tables {
             }
             let mut hook = match prepared.take() {
                 Some(hook) => hook,
-                None => prepare(ir, &mut self.variables, order, &again)?,
+                None => prepare(ir, Arc::make_mut(variables), order, &again)?,
             };
             let mut model = Lowering {
                 model: &hook.model,
@@ -298,16 +182,16 @@ impl Tables {
                 model: &mut model,
                 space: &Space::everything(),
                 formulas: &mut hook.formulas,
-                variables: &self.variables,
+                variables,
                 order,
                 classifiers: &self.classifiers,
-                by_field,
+                by_field: &fields,
                 nodes: &mut self.nodes,
                 limits: &limits,
                 progress: Progress::default(),
             };
             match builder.build(hook.residual) {
-                Ok(root) => return Ok(root),
+                Ok(root) => return Ok((root, fields)),
                 Err(error @ LowerError::TooComplex { .. }) => {
                     failure.get_or_insert(error);
                 }

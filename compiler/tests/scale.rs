@@ -33,7 +33,7 @@ impl Policy {
 
     fn path(&mut self, field: FieldId, glob: &str) -> Cond {
         let globs = parse(glob.as_bytes(), Dialect::Path).unwrap();
-        self.predicate(field, Test::Globs(globs))
+        self.predicate(field, Test::Globs(globs.into()))
     }
 
     fn rule(&mut self, cond: Cond) {

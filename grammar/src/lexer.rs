@@ -112,12 +112,7 @@ enum Shape {
 
 /// Lexes `text` from `start` on, where a line begins. Stops early, with `errors.full()`, when there are too many
 /// errors; the tokens are then not worth parsing.
-pub(crate) fn lex<'t>(
-    file: FileId,
-    text: &'t str,
-    start: usize,
-    errors: &mut Errors,
-) -> Lexed<'t> {
+pub(crate) fn lex<'t>(file: FileId, text: &'t str, start: usize, errors: &mut Errors) -> Lexed<'t> {
     let mut scan = Scan {
         file,
         text,

@@ -1,5 +1,7 @@
 //! Diagnostics for people: source lines with markers, across files.
 
+use std::borrow::Cow;
+
 use codespan_reporting::diagnostic::{
     Diagnostic as Report, Label as Marker, LabelStyle, Severity as Level,
 };
@@ -64,7 +66,9 @@ pub(crate) fn notes(list: &[Note], sources: &SourceMap, color: bool) -> String {
         .collect()
 }
 
-fn files(sources: &SourceMap) -> SimpleFiles<String, String> {
+type Files<'s> = SimpleFiles<String, Cow<'s, str>>;
+
+fn files(sources: &SourceMap) -> Files<'_> {
     let mut files = SimpleFiles::new();
     for (_, file) in sources.iter() {
         files.add(
@@ -76,11 +80,7 @@ fn files(sources: &SourceMap) -> SimpleFiles<String, String> {
 }
 
 /// `None` if a span lies outside its file.
-fn rendered(
-    report: &Report<usize>,
-    files: &SimpleFiles<String, String>,
-    color: bool,
-) -> Option<String> {
+fn rendered(report: &Report<usize>, files: &Files<'_>, color: bool) -> Option<String> {
     if color {
         one(report, files, Ansi::new(Vec::new()), Ansi::into_inner)
     } else {
@@ -90,7 +90,7 @@ fn rendered(
 
 fn one<W: WriteColor>(
     report: &Report<usize>,
-    files: &SimpleFiles<String, String>,
+    files: &Files<'_>,
     mut writer: W,
     bytes: impl FnOnce(W) -> Vec<u8>,
 ) -> Option<String> {

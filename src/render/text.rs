@@ -1,5 +1,7 @@
 //! Words, numbers and columns for people, and making foreign text harmless.
 
+use std::borrow::Cow;
+
 /// `1 rule`, `2 rules`, `0 classes`.
 pub(crate) fn count(number: usize, word: &str) -> String {
     if number == 1 {
@@ -40,7 +42,11 @@ fn is_unsafe(c: char) -> bool {
 
 /// Source text for a terminal: of the same length in bytes, with stand-ins for
 /// what a terminal would act on.
-pub(crate) fn harmless_source(text: &str) -> String {
+pub(crate) fn harmless_source(text: &str) -> Cow<'_, str> {
+    let is_plain = |byte: u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~');
+    if text.bytes().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
     let mut harmless = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -51,7 +57,7 @@ pub(crate) fn harmless_source(text: &str) -> String {
             c => harmless.push(c),
         }
     }
-    harmless
+    Cow::Owned(harmless)
 }
 
 /// One word of a line for a terminal: control characters escaped.

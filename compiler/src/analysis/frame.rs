@@ -22,7 +22,7 @@ use crate::lower::outcome::OutcomeId;
 use crate::lower::residual::Residual;
 use crate::lower::space::{Possible, Space};
 use crate::lower::variable::{Order, TestForm, TestId, Translator, Variables};
-use crate::lower::{Limits, LowerError};
+use crate::lower::{Ground, Limits, LowerError, Shared};
 
 /// How far one question may go. Beyond it the answer is "not decided".
 const LIMITS: Limits = Limits {
@@ -82,6 +82,19 @@ fn undecided(error: &LowerError) -> Undecided {
 }
 
 impl Frame {
+    /// With what is there already.
+    pub(crate) fn on(ground: &Ground) -> Self {
+        let Shared {
+            variables,
+            classifiers,
+        } = &ground.0;
+        Self {
+            variables: Variables::clone(variables),
+            classifiers: Classifiers::clone(classifiers),
+            values: FxHashMap::default(),
+        }
+    }
+
     /// Builds the diagrams of a question. `make` translates it, once for each
     /// order of fields that is tried.
     pub(crate) fn decide<M: Model>(

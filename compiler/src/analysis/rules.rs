@@ -19,6 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::hir::{Hir, Module, Rule};
 use crate::intern::ListInterner;
 use crate::ir::{Cond, HookIr, Ir, RuleId, RuleKind};
+use crate::lower::Ground;
 
 /// Most rules that a message names.
 const MAX_NAMED: usize = 3;
@@ -39,9 +40,15 @@ struct HookFacts {
 
 /// Warns about rules that change nothing. `constant` are places of rules of which
 /// a condition was found to be constant already.
-pub(super) fn examine(hir: &Hir, ir: &Ir, constant: &dyn Fn(Span) -> bool, reports: &mut Reports) {
+pub(super) fn examine(
+    hir: &Hir,
+    ir: &Ir,
+    ground: &Ground,
+    constant: &dyn Fn(Span) -> bool,
+    reports: &mut Reports,
+) {
     let book = Book::new(hir, ir);
-    let mut frame = Frame::default();
+    let mut frame = Frame::on(ground);
     let mut facts = Vec::new();
     let mut sets = Vec::new();
     for hook in &ir.hooks {

@@ -36,7 +36,7 @@ impl Checker<'_> {
         let Some(file) = self.sources.get(first.span.file) else {
             return;
         };
-        if silenced(rule) || !reads_backwards(file, before.span, first.span, last.span, rule) {
+        if !reads_backwards(file, before.span, first.span, last.span, rule) || silenced(rule) {
             return;
         }
         let many = rule.annotations.len() > 1;
@@ -75,12 +75,13 @@ fn silenced(rule: &Rule) -> bool {
 /// Whether annotations from `first` to `last` lean on the statement before them:
 /// on its last line, or below it and apart from their own rule, or further in.
 fn reads_backwards(file: &SourceFile, before: Span, first: Span, last: Span, rule: &Rule) -> bool {
+    let between = file.slice(last.end, rule.effect.span.start);
+    if between.is_some_and(|text| !text.contains('\n')) {
+        return false;
+    }
     let end = file.position(before.end);
     let (from, to) = (file.position(first.start), file.position(last.end));
     let effect = file.position(rule.effect.span.start);
-    if to.line == effect.line {
-        return false;
-    }
     let blank = |line| file.line(line).is_none_or(|text| text.trim().is_empty());
     let apart = (to.line..effect.line).skip(1).any(blank);
     let below = from.line == end.line.saturating_add(1);

@@ -71,16 +71,21 @@ fn first_beyond(hir: &Hir, room: usize) -> Option<Span> {
 /// The tests of `ancestor.exe` in a condition.
 fn ancestors(cond: &Cond) -> Vec<(&[Glob], Span)> {
     let mut found = Vec::new();
-    let mut left = vec![cond];
-    while let Some(cond) = left.pop() {
-        match &cond.kind {
-            CondKind::Test(FieldRef::Field(FieldId::AncestorExe), FieldTest::Globs(globs)) => {
-                found.push((globs.as_ref(), cond.span));
+    add_ancestors(cond, &mut found);
+    found
+}
+
+fn add_ancestors<'c>(cond: &'c Cond, into: &mut Vec<(&'c [Glob], Span)>) {
+    match &cond.kind {
+        CondKind::Test(FieldRef::Field(FieldId::AncestorExe), FieldTest::Globs(globs)) => {
+            into.push((globs.as_ref(), cond.span));
+        }
+        CondKind::Test(..) => {}
+        CondKind::Not(inner) => add_ancestors(inner, into),
+        CondKind::And(parts) | CondKind::Or(parts) => {
+            for part in parts {
+                add_ancestors(part, into);
             }
-            CondKind::Test(..) => {}
-            CondKind::Not(inner) => left.push(inner),
-            CondKind::And(parts) | CondKind::Or(parts) => left.extend(parts.iter().rev()),
         }
     }
-    found
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::glob;
 use crate::hir::{Block, FieldTest, Order};
 use crate::ir::Test;
 
@@ -34,12 +35,7 @@ pub(super) fn key(test: &FieldTest) -> Key {
 /// The normal form of a test.
 pub(super) fn test(test: &FieldTest) -> Test {
     match test {
-        FieldTest::Globs(globs) => {
-            let mut globs = globs.to_vec();
-            globs.sort();
-            globs.dedup();
-            Test::Globs(globs)
-        }
+        FieldTest::Globs(globs) => Test::Globs(glob::sorted(globs)),
         FieldTest::Ranges(ranges) => Test::Ranges(joined(ranges.to_vec())),
         FieldTest::Order(order, bound) => Test::Ranges(
             match order {

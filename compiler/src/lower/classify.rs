@@ -6,6 +6,7 @@
 //! known ones.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lsmpc_abi::CLASS_FIRST;
 use lsmpc_abi::field::FieldId;
@@ -114,9 +115,9 @@ impl Classifier {
 }
 
 /// All classifiers of one image.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Classifiers {
-    list: Vec<Classifier>,
+    list: Vec<Arc<Classifier>>,
     ids: FxHashMap<(Kind, Vec<TestId>), ClassifierId>,
     /// Components and byte automata of all of them.
     pub(crate) pool: Pool,
@@ -132,12 +133,12 @@ const MAX_MEMBERSHIPS: usize = 1 << 25;
 impl Classifiers {
     /// A classifier.
     pub(crate) fn get(&self, id: ClassifierId) -> Option<&Classifier> {
-        self.list.get(id.0 as usize)
+        self.list.get(id.0 as usize).map(AsRef::as_ref)
     }
 
     /// Every classifier, in the order of their numbers.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Classifier> {
-        self.list.iter()
+        self.list.iter().map(AsRef::as_ref)
     }
 
     /// The globs that take part in most path states.
@@ -202,7 +203,7 @@ impl Classifiers {
             }
         };
         let id = ClassifierId(number(self.list.len()));
-        self.list.push(classifier);
+        self.list.push(Arc::new(classifier));
         self.ids.insert(key, id);
         Ok(id)
     }

@@ -6,6 +6,7 @@
 //! where the disjunction is. It must not know how a test is turned into classes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lsmpc_abi::catalogue::{self, FieldType};
 use lsmpc_abi::field::FieldId;
@@ -13,7 +14,7 @@ use rustc_hash::FxHashMap;
 
 use super::error::LowerError;
 use super::formula::{ExprId, FALSE, Formulas, TRUE, VarId};
-use crate::glob::Glob;
+use crate::glob::{self, Glob};
 use crate::intern::Interner;
 use crate::ir::{Cond, Ir, PredicateId, Test};
 
@@ -31,7 +32,7 @@ pub(crate) struct TestId(pub(crate) u32);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum TestForm {
     /// One of the globs matches. Sorted.
-    Globs(Box<[Glob]>),
+    Globs(Arc<[Glob]>),
     /// In one of the ranges. Sorted, disjoint, not adjacent.
     Ranges(Box<[(u64, u64)]>),
     /// In one of the ranges. Sorted, disjoint, not adjacent.
@@ -165,7 +166,7 @@ impl Order {
 }
 
 /// All variables of one lowering.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Variables {
     tests: Interner<TestForm>,
     vars: Interner<(FieldId, TestId)>,
@@ -199,12 +200,7 @@ impl Variables {
             return Some(*test);
         }
         let form = match test {
-            Test::Globs(globs) => {
-                let mut globs = globs.clone();
-                globs.sort_unstable();
-                globs.dedup();
-                TestForm::Globs(globs.into())
-            }
+            Test::Globs(globs) => TestForm::Globs(glob::sorted(globs)),
             Test::Ranges(ranges) => TestForm::Ranges(joined(ranges.clone()).into()),
             Test::Blocks(blocks) => TestForm::Blocks(joined(blocks.clone()).into()),
             Test::HasAll(mask) => TestForm::All(*mask),

@@ -134,8 +134,12 @@ fn bits() -> impl Strategy<Value = Test> {
 
 fn test(field: FieldId) -> BoxedStrategy<Test> {
     match catalogue::field(field).ty {
-        FieldType::Path => path_globs().prop_map(Test::Globs).boxed(),
-        FieldType::Name => name_globs().prop_map(Test::Globs).boxed(),
+        FieldType::Path => path_globs()
+            .prop_map(|globs| Test::Globs(globs.into()))
+            .boxed(),
+        FieldType::Name => name_globs()
+            .prop_map(|globs| Test::Globs(globs.into()))
+            .boxed(),
         FieldType::Address => {
             let range = (address(), address());
             prop::collection::vec(range, 1..3)
