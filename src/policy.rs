@@ -101,8 +101,8 @@ impl Policy {
         let mut reader = MemoryReader::default();
         let mut files = Vec::new();
         for source in report.sources {
-            files.push(PathBuf::from(&source.name));
-            reader = reader.file(&source.name, source.text);
+            files.push(PathBuf::from(&*source.name));
+            reader = reader.file(&*source.name, source.text.into_owned());
         }
         // They were compiled once, so where they lay does not matter.
         let options = Options {
@@ -183,8 +183,8 @@ fn lowered(
 ) -> Option<Result<TableImage, LowerError>> {
     let groundwork = groundwork?;
     let sources = analysis.sources.iter().map(|(_, file)| SourceText {
-        name: file.relative().to_owned(),
-        text: file.text().to_owned(),
+        name: file.relative(),
+        text: file.text(),
     });
     let options = LowerOptions {
         sources: sources.collect(),

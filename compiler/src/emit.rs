@@ -43,7 +43,7 @@ const BITS_SIZE: usize = 48;
 pub(crate) fn emit(
     ir: &Ir,
     tables: &Tables,
-    options: &LowerOptions,
+    options: &LowerOptions<'_>,
 ) -> Result<TableImage, LowerError> {
     let limit = options
         .limits
@@ -140,7 +140,7 @@ impl<'t> Emitter<'t> {
         }
     }
 
-    fn run(mut self, ir: &Ir, options: &LowerOptions) -> Result<TableImage, Full> {
+    fn run(mut self, ir: &Ir, options: &LowerOptions<'_>) -> Result<TableImage, Full> {
         self.collect();
         let tables = self.tables;
         let list = tables.nodes.list();
@@ -191,8 +191,7 @@ impl<'t> Emitter<'t> {
 
         let report = report::build(ir, tables, &self.used, options);
         let report_at = self.writer.place(0, PAGE_SIZE)?;
-        self.writer
-            .append(|bytes| serde_json::to_writer(bytes, &report))?;
+        self.writer.append(|bytes| report.write(bytes))?;
         drop(report);
         let report_length = self.writer.len() - report_at as usize;
         let end = self.writer.end_page()?;

@@ -63,7 +63,7 @@ pub struct TableImage {
 ///
 /// [`LowerError`], where the tables would be larger than allowed, or look at a
 /// field that they cannot.
-pub fn lower(ir: &Ir, options: &LowerOptions) -> Result<TableImage, LowerError> {
+pub fn lower(ir: &Ir, options: &LowerOptions<'_>) -> Result<TableImage, LowerError> {
     Groundwork::new(ir, &options.limits).lower(options)
 }
 

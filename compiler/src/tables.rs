@@ -17,7 +17,7 @@ use crate::event::{Answer, Event, FieldValue, Value, Verdict};
 #[derive(Debug, Clone)]
 pub struct Tables {
     image: Image,
-    report: Report,
+    report: Report<'static>,
 }
 
 /// Why an event has no answer.
@@ -53,7 +53,7 @@ impl Tables {
 
     /// The image's report.
     #[must_use]
-    pub fn report(&self) -> &Report {
+    pub fn report(&self) -> &Report<'static> {
         &self.report
     }
 

@@ -65,8 +65,8 @@ fn image() -> Vec<u8> {
         .unwrap_or_else(|| panic!("{:#?}", analysis.diagnostics));
     let options = LowerOptions {
         sources: vec![SourceText {
-            name: "p.lsmp".to_owned(),
-            text: POLICY.to_owned(),
+            name: "p.lsmp",
+            text: POLICY,
         }],
         ..LowerOptions::default()
     };

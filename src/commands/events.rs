@@ -39,7 +39,7 @@ pub(crate) struct Events {
 }
 
 /// The reports of the policies that decided, by epoch.
-type Reports = HashMap<u32, Option<Report>>;
+type Reports = HashMap<u32, Option<Report<'static>>>;
 
 impl Events {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
@@ -120,12 +120,12 @@ fn rules(
     record: &EventRecord,
     reader: &EventReader,
     reports: &mut Reports,
-) -> Option<Vec<RuleReport>> {
+) -> Option<Vec<RuleReport<'static>>> {
     let report = reports.entry(record.epoch).or_default();
     if report.is_none() {
         *report = reader
             .report(record.epoch)
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            .and_then(|bytes| Report::read(&bytes).ok());
     }
     let report = report.as_ref()?;
     let outcome = report.outcomes.get(record.outcome as usize)?;

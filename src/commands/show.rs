@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lsmpc_engine::image::Image;
-use lsmpc_engine::report::Report;
 
 use super::Outcome;
 use crate::evaluator::{checked, unusable};
@@ -51,7 +50,7 @@ impl Show {
             None => self.pins.runtime().read_image()?,
         };
         let image: Image = checked(&bytes)?;
-        let report: Report = image.report().map_err(|error| unusable(&error))?;
+        let report = image.report().map_err(|error| unusable(&error))?;
         let mut output = Output::new();
         if self.tables {
             output.text(tables(&image, &report))?;

@@ -19,7 +19,7 @@ const SCHEMA: u32 = 1;
 const SEVERITIES: [&str; 4] = ["low", "medium", "high", "critical"];
 
 /// The most severe of what the rules say.
-fn severity(rules: &[RuleReport]) -> Option<&str> {
+fn severity<'r>(rules: &'r [RuleReport<'_>]) -> Option<&'r str> {
     rules
         .iter()
         .filter_map(|rule| rule.severity.as_deref())
@@ -52,7 +52,7 @@ fn object_texts(record: &EventRecord) -> impl Iterator<Item = (FieldId, &Text)> 
 }
 
 /// A record as a JSON object.
-pub(crate) fn record_json(record: &EventRecord, rules: Option<&[RuleReport]>) -> Json {
+pub(crate) fn record_json(record: &EventRecord, rules: Option<&[RuleReport<'_>]>) -> Json {
     let shown = rules.unwrap_or_default();
     let mut fields = Map::new();
     for (field, text) in object_texts(record) {
@@ -149,7 +149,7 @@ fn strings_words(strings: &Strings) -> String {
 /// A record as a line: what was decided, by which rule, who, on what.
 pub(crate) fn record_line(
     record: &EventRecord,
-    rules: Option<&[RuleReport]>,
+    rules: Option<&[RuleReport<'_>]>,
     color: bool,
 ) -> String {
     let shown = rules.unwrap_or_default();
@@ -200,7 +200,7 @@ pub(crate) fn record_line(
 }
 
 /// The rules, where each stands, and what they say.
-fn reasons(record: &EventRecord, rules: Option<&[RuleReport]>) -> String {
+fn reasons(record: &EventRecord, rules: Option<&[RuleReport<'_>]>) -> String {
     let Some(rules) = rules else {
         return format!("(by a policy replaced since, epoch {})", record.epoch);
     };
@@ -209,7 +209,7 @@ fn reasons(record: &EventRecord, rules: Option<&[RuleReport]>) -> String {
         .map(|rule| {
             let place = format!("{}:{}", rule.file, rule.line);
             let mut text = if rule.id.starts_with(&place) {
-                rule.id.clone()
+                rule.id.to_string()
             } else {
                 format!("{} ({place})", rule.id)
             };
@@ -303,16 +303,16 @@ mod tests {
         }
     }
 
-    fn rule(id: &str, severity: &str) -> RuleReport {
+    fn rule(id: &str, severity: &str) -> RuleReport<'static> {
         RuleReport {
-            id: id.to_owned(),
-            file: "policy.lsmp".to_owned(),
+            id: id.to_owned().into(),
+            file: "policy.lsmp".into(),
             line: 3,
             column: 1,
-            kind: "deny".to_owned(),
-            message: Some("password \u{1b}hashes".to_owned()),
-            severity: Some(severity.to_owned()),
-            tags: Vec::new(),
+            kind: "deny".into(),
+            message: Some("password \u{1b}hashes".into()),
+            severity: Some(severity.to_owned().into()),
+            tags: Vec::new().into(),
             reference: None,
         }
     }

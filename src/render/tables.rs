@@ -14,7 +14,7 @@ use lsmpc_engine::report::Report;
 use super::text::{bytes, count, harmless};
 
 /// The structure as text.
-pub(crate) fn tables(image: &Image, report: &Report) -> String {
+pub(crate) fn tables(image: &Image, report: &Report<'_>) -> String {
     let reader = Reader::new(image);
     let mut shown = format!(
         "image: {}, {} of tables, made by lsmpc {}\n",
@@ -47,7 +47,7 @@ pub(crate) fn tables(image: &Image, report: &Report) -> String {
     shown.push_str("\noutcomes\n");
     for (number, outcome) in report.outcomes.iter().enumerate() {
         let mut words = vec![format!("{:?}", outcome.verdict).to_lowercase()];
-        words.extend(outcome.errno.clone());
+        words.extend(outcome.errno.as_deref().map(str::to_owned));
         if outcome.record {
             words.push("record".to_owned());
         }

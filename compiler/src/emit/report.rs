@@ -1,5 +1,7 @@
 //! What the image says about itself to people.
 
+use std::borrow::Cow;
+
 use lsmpc_abi::catalogue;
 use lsmpc_engine::report::{
     FORMAT, OutcomeReport, Report, RuleReport, SourceReport, StickyReport, Verdict as ReportVerdict,
@@ -10,35 +12,35 @@ use crate::ir::{Ir, RuleId, RuleKind, Sticky, Test};
 use crate::lower::{LowerOptions, Outcome, Tables, notation};
 
 /// The report of an image whose outcomes are `outcomes`, by number.
-pub(super) fn build(
-    ir: &Ir,
+pub(super) fn build<'a>(
+    ir: &'a Ir,
     tables: &Tables,
     outcomes: &[&Outcome],
-    options: &LowerOptions,
-) -> Report {
+    options: &LowerOptions<'a>,
+) -> Report<'a> {
     Report {
         format: FORMAT,
-        compiler: env!("CARGO_PKG_VERSION").to_owned(),
+        compiler: env!("CARGO_PKG_VERSION").into(),
         hooks: tables
             .hooks
             .iter()
-            .map(|hook| hook.hook.name().to_owned())
+            .map(|hook| hook.hook.name().into())
             .collect(),
-        scopes: ir.scopes.clone(),
+        scopes: ir.scopes.iter().map(Into::into).collect(),
         sticky: ir.sticky.iter().map(|sticky| stuck(ir, sticky)).collect(),
         rules: ir
             .rules
             .iter()
             .map(|rule| RuleReport {
-                id: rule.id.clone(),
-                file: rule.file.to_string(),
+                id: (&rule.id).into(),
+                file: Cow::Borrowed(&rule.file),
                 line: rule.line,
                 column: rule.column,
-                kind: kind(rule.kind).to_owned(),
-                message: rule.message.clone(),
-                severity: rule.severity.clone(),
-                tags: rule.tags.clone(),
-                reference: rule.reference.clone(),
+                kind: kind(rule.kind).into(),
+                message: rule.message.as_deref().map(Into::into),
+                severity: rule.severity.as_deref().map(Into::into),
+                tags: (&rule.tags).into(),
+                reference: rule.reference.as_deref().map(Into::into),
             })
             .collect(),
         outcomes: outcomes
@@ -50,7 +52,8 @@ pub(super) fn build(
                     Verdict::Kill => ReportVerdict::Kill,
                 },
                 errno: outcome.errno.map(|number| {
-                    catalogue::errno_name(number).map_or_else(|| number.to_string(), str::to_owned)
+                    catalogue::errno_name(number)
+                        .map_or_else(|| number.to_string().into(), Into::into)
                 }),
                 record: outcome.record,
                 unknown: outcome.on_error,
@@ -61,8 +64,8 @@ pub(super) fn build(
             .sources
             .iter()
             .map(|source| SourceReport {
-                name: source.name.clone(),
-                text: source.text.clone(),
+                name: source.name.into(),
+                text: source.text.into(),
             })
             .collect(),
     }

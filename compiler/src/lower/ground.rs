@@ -147,7 +147,7 @@ impl<'ir> Groundwork<'ir> {
     ///
     /// [`LowerError`], where the tables would be larger than allowed, or look at a
     /// field that they cannot.
-    pub fn lower(self, options: &LowerOptions) -> Result<TableImage, LowerError> {
+    pub fn lower(self, options: &LowerOptions<'_>) -> Result<TableImage, LowerError> {
         let tables = Tables::new(self.ir, &self.limits, self.plans?, self.shared)?;
         crate::emit::emit(self.ir, &tables, options)
     }

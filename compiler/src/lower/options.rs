@@ -2,20 +2,20 @@
 
 /// Options of lowering.
 #[derive(Debug, Clone, Default)]
-pub struct LowerOptions {
+pub struct LowerOptions<'s> {
     /// The policy's files, root first, for the report.
-    pub sources: Vec<SourceText>,
+    pub sources: Vec<SourceText<'s>>,
     /// How large tables may grow.
     pub limits: Limits,
 }
 
 /// One source file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceText {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SourceText<'s> {
     /// Its path relative to the root file's directory.
-    pub name: String,
+    pub name: &'s str,
     /// Its text.
-    pub text: String,
+    pub text: &'s str,
 }
 
 /// How large tables may grow. Beyond a limit lowering names the rule or glob

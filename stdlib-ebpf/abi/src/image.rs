@@ -34,7 +34,7 @@
 //! | 32 | u32 offset of the edge table, u32 number of buckets − 1 (buckets: a power of two; 0 offset: no table) |
 //! | 40 | u32 offset of the outcomes, u32 their number |
 //! | 48 | u32 offset of the exe classifier (0: no predicate on exe, parent.exe, target.exe), u32 reserved |
-//! | 56 | u32 offset of the report, u32 its length in bytes (JSON, see the compiler) |
+//! | 56 | u32 offset of the report, u32 its length in bytes (see the engine) |
 //! | 64 | [u8; 32] SHA-256 of the image with epoch and this field zero |
 //! | 96 | u32 end of the tables (first page of the report × PAGE_SIZE): nothing that an event reads lies at or beyond it |
 //! | 100 | u32 ref where the subject's diagram starts (0: nothing sticks to tasks) |

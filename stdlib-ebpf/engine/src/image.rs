@@ -235,9 +235,9 @@ impl Image {
         all.filter(move |field| needs >> (*field as u8) & 1 == 1)
     }
 
-    /// The report as text.
+    /// The report as it is stored.
     #[must_use]
-    pub fn report_json(&self) -> &[u8] {
+    pub fn report_bytes(&self) -> &[u8] {
         let start = self.header(H_REPORT) as usize;
         let length = self.header(H_REPORT_LEN) as usize;
         self.bytes
@@ -249,10 +249,9 @@ impl Image {
     ///
     /// # Errors
     /// [`ImageError::Report`], if it has another form.
-    pub fn report(&self) -> Result<Report, ImageError> {
+    pub fn report(&self) -> Result<Report<'static>, ImageError> {
         use std::string::ToString;
-        serde_json::from_slice(self.report_json())
-            .map_err(|error| ImageError::Report(error.to_string()))
+        Report::read(self.report_bytes()).map_err(|error| ImageError::Report(error.to_string()))
     }
 }
 
