@@ -29,7 +29,6 @@ use lsmpc_abi::field::FieldId;
 use lsmpc_abi::hook::HookId;
 
 pub use error::LowerError;
-pub(crate) use ground::Shared;
 pub use ground::{Ground, Groundwork};
 pub use options::{Limits, LowerOptions, SourceText};
 pub use stats::{FieldStats, GlobStats, HookStats, Stats};
@@ -121,13 +120,18 @@ impl<D: Decision> Model for Lowering<'_, D> {
 
 impl Tables {
     /// The tables of a policy, as planned.
-    fn new(ir: &Ir, limits: &Limits, plans: Plans<'_>, shared: Shared) -> Result<Self, LowerError> {
+    fn new(
+        ir: &Ir,
+        limits: &Limits,
+        plans: Plans<'_>,
+        mut variables: Arc<Variables>,
+        classifiers: Arc<Classifiers>,
+    ) -> Result<Self, LowerError> {
         let mut tables = Self {
-            classifiers: shared.classifiers,
+            classifiers,
             exe: plans.exe,
             ..Self::default()
         };
-        let mut variables = shared.variables;
         let orders = Order::all();
         if let Some(plan) = plans.subject {
             let again = |translator: &mut Translator<'_>| Subject::new(translator);

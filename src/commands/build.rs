@@ -1,5 +1,6 @@
 //! `lsmpc build`: from a policy to an image file.
 
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -38,7 +39,8 @@ pub(crate) struct Build {
 
 impl Build {
     pub(crate) fn run(&self, terminal: Terminal) -> Result<Outcome, Failure> {
-        let policy = Policy::compile_and_test(&self.policy, &self.compile)?;
+        // What it consists of is not taken apart again: the process ends soon.
+        let policy = ManuallyDrop::new(Policy::compile_and_test(&self.policy, &self.compile)?);
         let outcome = policy.outcome(self.compile.deny_warnings);
         policy.show_diagnostics(terminal);
         let (Outcome::Done, Some(image)) = (outcome, policy.image()) else {

@@ -3,9 +3,8 @@
 //! Each command is one module. What they share sits below them: [`repository`]
 //! knows where things are, [`process`] runs programs, [`progress`] says what is
 //! being waited for, [`table`] writes into documents, [`apt`] reaches Debian's archive,
-//! [`apparmor`] is what is compared with, [`kernels`], [`image`] and [`vm`] make guests.
+//! [`packaged`] is what is compared with, [`rules`] what is measured with, [`kernels`], [`image`] and [`vm`] make guests.
 
-mod apparmor;
 mod apt;
 mod architecture;
 mod bench;
@@ -20,10 +19,12 @@ mod ebpf;
 mod image;
 mod kernels;
 mod matrix;
+mod packaged;
 mod process;
 mod progress;
 mod qemu;
 mod repository;
+mod rules;
 mod rustc_wrapper;
 mod setup;
 mod stack;
@@ -61,7 +62,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Count instructions in a deterministic guest and write the tables.
     Bench(bench::Arguments),
-    /// Compile the same rules with other compilers, too, and write the table.
+    /// Compile the same rules with other compilers, too, and write the tables.
     Compare(compare::Arguments),
     /// Everything a change has to pass.
     Ci(ci::Arguments),

@@ -22,7 +22,7 @@ use crate::lower::outcome::OutcomeId;
 use crate::lower::residual::Residual;
 use crate::lower::space::{Possible, Space};
 use crate::lower::variable::{Order, TestForm, TestId, Translator, Variables};
-use crate::lower::{Ground, Limits, LowerError, Shared};
+use crate::lower::{Ground, Limits, LowerError};
 
 /// How far one question may go. Beyond it the answer is "not decided".
 const LIMITS: Limits = Limits {
@@ -44,6 +44,8 @@ pub(crate) struct Frame {
     pub(crate) variables: Variables,
     pub(crate) classifiers: Classifiers,
     values: FxHashMap<(ClassifierId, Domain), Rc<Values>>,
+    /// Where the first classifiers come from.
+    ground: Option<Ground>,
 }
 
 /// A question's diagrams.
@@ -84,14 +86,17 @@ fn undecided(error: &LowerError) -> Undecided {
 impl Frame {
     /// With what is there already.
     pub(crate) fn on(ground: &Ground) -> Self {
-        let Shared {
-            variables,
-            classifiers,
-        } = &ground.0;
         Self {
-            variables: Variables::clone(variables),
-            classifiers: Classifiers::clone(classifiers),
-            values: FxHashMap::default(),
+            variables: ground.variables().clone(),
+            ground: Some(ground.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// Puts the classifiers that are there already in their place, before any others.
+    fn settle(&mut self) {
+        if let Some(ground) = self.ground.take() {
+            self.classifiers = ground.classifiers().clone();
         }
     }
 
@@ -144,6 +149,7 @@ impl Frame {
                 tests.entry(field).or_default().insert(test);
             }
         }
+        self.settle();
         let mut by_field = BTreeMap::new();
         for (field, tests) in tests {
             let tests = tests.into_iter().collect();
@@ -214,6 +220,7 @@ impl Frame {
         field: FieldId,
         tests: Vec<TestId>,
     ) -> Result<ClassifierId, Undecided> {
+        self.settle();
         self.classifiers
             .intern(field, tests, &self.variables, &LIMITS)
             .map_err(|failure| undecided(&failure.error))

@@ -2,10 +2,11 @@
 //! made of them.
 //!
 //! Owns making both once, for tables; analyses start from there and add what they ask
-//! besides. It must not know what is asked of either.
+//! besides. They may begin while the classifiers are being made. It must not know what is asked of either.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use lsmpc_abi::field::FieldId;
 
@@ -19,20 +20,57 @@ use super::variable::{Order, TestForm, TestId, Translator, Variables, is_cached}
 use super::{TableImage, Tables};
 use crate::ir::{Ir, RuleId};
 
-/// A policy with its tests classified, ready for its tables.
+/// A policy with its conditions translated, ready for its tables.
 #[derive(Debug)]
 pub struct Groundwork<'ir> {
     ir: &'ir Ir,
     limits: Limits,
-    shared: Shared,
-    plans: Result<Plans<'ir>, LowerError>,
+    variables: Arc<Variables>,
+    translated: Result<Translated<'ir>, LowerError>,
+    ground: Ground,
+    /// For the ground.
+    classified: Sender<Arc<Classifiers>>,
 }
 
-/// Tests and classifiers.
+/// What analyses of a policy start from; by default nothing.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shared {
-    pub(crate) variables: Arc<Variables>,
-    pub(crate) classifiers: Arc<Classifiers>,
+pub struct Ground(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    variables: Arc<Variables>,
+    classifiers: OnceLock<Arc<Classifiers>>,
+    coming: Mutex<Option<Receiver<Arc<Classifiers>>>>,
+}
+
+impl Ground {
+    /// The policy's tests.
+    pub(crate) fn variables(&self) -> &Variables {
+        &self.0.variables
+    }
+
+    /// The classifiers that tables need, as soon as they are there.
+    pub(crate) fn classifiers(&self) -> &Classifiers {
+        self.0.classifiers.get_or_init(|| {
+            let coming = self
+                .0
+                .coming
+                .lock()
+                .ok()
+                .and_then(|mut coming| coming.take());
+            // None come where a policy cannot be lowered.
+            coming
+                .and_then(|coming| coming.recv().ok())
+                .unwrap_or_default()
+        })
+    }
+}
+
+/// The hooks, and the subject, with their conditions translated.
+#[derive(Debug)]
+struct Translated<'ir> {
+    hooks: Vec<Prepared<HookModel<'ir>>>,
+    subject: Option<Prepared<Subject>>,
 }
 
 /// What is left to do for the tables.
@@ -117,27 +155,34 @@ impl<D: Decision> Prepared<D> {
 }
 
 impl<'ir> Groundwork<'ir> {
-    /// Translates and classifies what a policy tests. What is wrong with that is
-    /// said by [`Groundwork::lower`].
+    /// Translates what a policy tests. What is wrong with that is said by
+    /// [`Groundwork::lower`].
     #[must_use]
     pub fn new(ir: &'ir Ir, limits: &Limits) -> Self {
-        let (mut variables, mut classifiers) = Default::default();
-        let plans = plans(ir, limits, &mut variables, &mut classifiers);
+        let mut variables = Variables::default();
+        let translated = translate(ir, &mut variables);
+        let variables = Arc::new(variables);
+        let (classified, coming) = mpsc::channel();
+        let ground = Ground(Arc::new(Shared {
+            variables: Arc::clone(&variables),
+            classifiers: OnceLock::new(),
+            coming: Mutex::new(Some(coming)),
+        }));
         Self {
             ir,
             limits: *limits,
-            shared: Shared {
-                variables: Arc::new(variables),
-                classifiers: Arc::new(classifiers),
-            },
-            plans,
+            variables,
+            translated,
+            ground,
+            classified,
         }
     }
 
-    /// What analyses of the same policy may start from.
+    /// What analyses of the same policy may start from. They wait for
+    /// [`Groundwork::lower`]: it has to be called before them, or meanwhile.
     #[must_use]
     pub fn ground(&self) -> Ground {
-        Ground(self.shared.clone())
+        self.ground.clone()
     }
 
     /// Lowers the policy. The same policy gives the same bytes. The limits are those
@@ -148,21 +193,23 @@ impl<'ir> Groundwork<'ir> {
     /// [`LowerError`], where the tables would be larger than allowed, or look at a
     /// field that they cannot.
     pub fn lower(self, options: &LowerOptions<'_>) -> Result<TableImage, LowerError> {
-        let tables = Tables::new(self.ir, &self.limits, self.plans?, self.shared)?;
+        let mut classifiers = Classifiers::default();
+        let plans = plans(
+            self.translated?,
+            &self.variables,
+            &mut classifiers,
+            &self.limits,
+        );
+        let classifiers = Arc::new(classifiers);
+        // Nobody need be waiting for them.
+        drop(self.classified.send(Arc::clone(&classifiers)));
+        drop(self.ground);
+        let tables = Tables::new(self.ir, &self.limits, plans?, self.variables, classifiers)?;
         crate::emit::emit(self.ir, &tables, options)
     }
 }
 
-/// What analyses of a policy start from; by default nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Ground(pub(crate) Shared);
-
-fn plans<'ir>(
-    ir: &'ir Ir,
-    limits: &Limits,
-    variables: &mut Variables,
-    classifiers: &mut Classifiers,
-) -> Result<Plans<'ir>, LowerError> {
+fn translate<'ir>(ir: &'ir Ir, variables: &mut Variables) -> Result<Translated<'ir>, LowerError> {
     let [first, ..] = Order::all();
     let mut hooks = Vec::new();
     for hook in &ir.hooks {
@@ -175,7 +222,16 @@ fn plans<'ir>(
     } else {
         Some(prepare(ir, variables, &first, Subject::new)?)
     };
-    let variables = &*variables;
+    Ok(Translated { hooks, subject })
+}
+
+fn plans<'ir>(
+    translated: Translated<'ir>,
+    variables: &Variables,
+    classifiers: &mut Classifiers,
+    limits: &Limits,
+) -> Result<Plans<'ir>, LowerError> {
+    let Translated { hooks, subject } = translated;
     let of_hooks: Vec<FieldTests> = hooks.iter().map(|hook| hook.tests(variables)).collect();
     let of_subject = subject.as_ref().map(|subject| subject.tests(variables));
 

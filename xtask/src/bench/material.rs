@@ -10,10 +10,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::apparmor::Parser;
 use crate::image::{self, Extra};
 use crate::progress::Step;
-use crate::{process, repository};
+use crate::{packaged, process, repository, rules};
 
 /// Where the suite looks for it.
 const IN_GUEST: &str = "/material";
@@ -61,30 +60,30 @@ pub(crate) fn make() -> Result<Material> {
     };
 
     let list = directory.join("globs");
-    let globs: String = globs(SCANNED).map(|glob| glob + "\n").collect();
+    let globs: String = rules::globs(SCANNED).map(|glob| glob + "\n").collect();
     write(&list, &globs)?;
     give(list, "globs".to_owned());
     for (kind, sizes) in POLICIES {
         let step = Step::start(format!("compiling policies: {kind}"));
-        for &rules in sizes {
-            let name = format!("policies/{kind}-{rules}.img");
+        for &size in sizes {
+            let name = format!("policies/{kind}-{size}.img");
             let image = directory.join(&name);
             let source = image.with_extension("lsmp");
-            write(&source, &policy(kind, rules))?;
+            write(&source, &policy(kind, size))?;
             let mut build = Command::new(&lsmpc);
             process::quiet(build.arg("build").arg(&source).arg("-o").arg(&image))?;
             give(image, name);
         }
         step.done("done");
     }
-    let parser = Parser::find()?;
-    for rules in PROFILES {
-        let step = Step::start(format!("compiling a profile of {rules} rules for AppArmor"));
-        let name = format!("profiles/{rules}");
+    let parser = packaged::apparmor_parser()?;
+    for size in PROFILES {
+        let step = Step::start(format!("compiling a profile of {size} rules for AppArmor"));
+        let name = format!("profiles/{size}");
         let binary = directory.join(&name);
         let source = binary.with_extension("txt");
-        write(&source, &profile(rules))?;
-        process::quiet(&mut parser.compile(&source, &binary))?;
+        write(&source, &rules::apparmor(size))?;
+        process::quiet(&mut packaged::compile_profile(&parser, &source, &binary))?;
         give(binary, name);
         step.done("done");
     }
@@ -98,26 +97,14 @@ fn write(path: &Path, text: &str) -> Result<()> {
     fs::write(path, text).with_context(|| format!("writing {}", path.display()))
 }
 
-/// A quarter each: files beside the one that is opened; directories, trees, and
-/// wildcards within components, beside its directory.
-fn globs(rules: usize) -> impl Iterator<Item = String> {
-    const DIRECTORY: &str = "/bench/directory/with-a-few";
-    (0..rules).map(|number| match number % 4 {
-        0 => format!("{DIRECTORY}/names/f{number}"),
-        1 => format!("{DIRECTORY}/d{number}/*"),
-        2 => format!("{DIRECTORY}/d{number}/**"),
-        _ => format!("{DIRECTORY}/d{number}/conf*.d/x?"),
-    })
-}
-
-fn policy(kind: &str, rules: usize) -> String {
+fn policy(kind: &str, count: usize) -> String {
     let (hook, also) = match kind {
         "other" => ("file_open", "exe == \"/usr/bin/another\" and "),
-        "program" => ("file_open", "exe == \"/usr/bin/opener\" and "),
+        "program" => return rules::lsmp_of_program(count),
         "stat" => ("inode_getattr", ""),
         "exec" => ("bprm_check_security", ""),
         "connect" => {
-            let ports = (0..rules).map(|number| {
+            let ports = (0..count).map(|number| {
                 let port = 20_000 + number;
                 format!("deny socket_connect when port == {port}\n")
             });
@@ -125,15 +112,7 @@ fn policy(kind: &str, rules: usize) -> String {
         }
         _ => ("file_open", ""),
     };
-    globs(rules)
-        .map(|glob| format!("deny {hook} when {also}path == \"{glob}\"\n"))
-        .collect()
-}
-
-fn profile(rules: usize) -> String {
-    let rules_of = globs(rules).map(|glob| format!("  deny {glob} rw,\n"));
-    let denied: String = rules_of.collect();
-    format!("profile bench-{rules} {{\n  file,\n  capability,\n  signal,\n{denied}}}\n")
+    rules::lsmp(count, hook, also)
 }
 
 #[cfg(test)]
@@ -145,7 +124,5 @@ mod tests {
         for (kind, _) in POLICIES {
             assert_eq!(policy(kind, 8).matches("deny ").count(), 8, "{kind}");
         }
-        assert_eq!(profile(8).matches("deny ").count(), 8);
-        assert!(profile(1).contains("deny /bench/directory/with-a-few/names/f0 rw,"));
     }
 }
