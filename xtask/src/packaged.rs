@@ -12,6 +12,8 @@ use crate::{process, repository};
 
 /// Where packages put programs, from the root.
 const PLACES: [&str; 4] = ["usr/sbin", "usr/bin", "sbin", "bin"];
+/// Where the libraries of unpacked packages are gathered.
+const LIBRARIES: &str = "libraries";
 /// Where an unpacked package's version is kept.
 const VERSION: &str = "version";
 
@@ -82,7 +84,7 @@ impl Program {
         let path = in_root(&root, name);
         Ok(Self {
             path: path.with_context(|| format!("Debian's package {package} has no {name}"))?,
-            libraries: (!libraries.is_empty()).then(|| root.join("lib")),
+            libraries: (!libraries.is_empty()).then(|| root.join(LIBRARIES)),
             version: fs::read_to_string(&kept)?,
         })
     }
@@ -102,7 +104,7 @@ fn in_root(root: &Path, name: &str) -> Option<PathBuf> {
     places.find(|place| place.is_file())
 }
 
-/// Unpacks packages; the version of the first. Their libraries are gathered in `lib`.
+/// Unpacks packages; the version of the first. Their libraries are gathered.
 fn download(to: &Path, packages: &[&str]) -> Result<String> {
     fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
     let mut get = Command::new("apt-get");
@@ -123,7 +125,9 @@ fn download(to: &Path, packages: &[&str]) -> Result<String> {
         process::quiet(Command::new("dpkg-deb").arg("-x").arg(&file).arg(to))?;
         fs::remove_file(&file)?;
     }
-    gather(&to.join("usr/lib"), &to.join("lib"))?;
+    for place in ["usr/lib", "lib"] {
+        gather(&to.join(place), &to.join(LIBRARIES))?;
+    }
     version.with_context(|| format!("apt-get download left no file for {names}"))
 }
 
@@ -157,9 +161,10 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("libx.so.2"), "x").unwrap();
         fs::write(deep.join("notes"), "x").unwrap();
-        gather(&root.join("usr/lib"), &root.join("lib")).unwrap();
-        gather(&root.join("usr/none"), &root.join("lib")).unwrap();
-        let found = fs::read_dir(root.join("lib")).unwrap().count();
+        let to = root.join(LIBRARIES);
+        gather(&root.join("usr/lib"), &to).unwrap();
+        gather(&root.join("lib"), &to).unwrap();
+        let found = fs::read_dir(&to).unwrap().count();
         assert_eq!(found, 1);
         fs::remove_dir_all(&root).unwrap();
     }
