@@ -7,7 +7,7 @@
 mod run;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use clap::Args;
 
 use crate::packaged::{self, Program};
 use crate::progress::Step;
+use crate::rules::Names;
 use crate::table::{Place, Table};
 use crate::{process, repository, rules};
 use run::{Cost, Outcome};
@@ -57,7 +58,7 @@ struct Compilers {
 struct Peer {
     name: &'static str,
     /// A policy of that many rules.
-    policy: fn(usize) -> String,
+    policy: fn(usize, Names) -> String,
     /// The command, from the policy to its output.
     command: fn(&Compilers, &Path, &Path) -> Command,
     /// Whether its standard output is what it makes.
@@ -111,7 +112,7 @@ const PEERS: &[Peer] = &[
                 .args(["--mls", "0", "--policyvers", "33", "--output"])
                 .arg(output)
                 .arg("--filecontext")
-                .arg(output.with_extension("contexts"))
+                .arg(contexts(output))
                 .arg(policy);
             command
         },
@@ -119,6 +120,11 @@ const PEERS: &[Peer] = &[
         has_output: true,
     },
 ];
+
+/// Where the file contexts go that belong to a policy of SELinux.
+fn contexts(output: &Path) -> PathBuf {
+    output.with_extension("contexts")
+}
 
 fn lsmpc() -> Command {
     Command::new(repository::root().join("target/release/lsmpc"))
@@ -243,10 +249,11 @@ impl Peer {
     ) -> Result<(Outcome, Option<u64>)> {
         let policy = directory.join("policy");
         let output = directory.join("output");
-        fs::write(&policy, (self.policy)(rules)).context("writing a policy")?;
+        fs::write(&policy, (self.policy)(rules, Names::Scattered)).context("writing a policy")?;
         let mut best: Option<Cost> = None;
         for _ in 0..arguments.runs.max(1) {
             let _ = fs::remove_file(&output);
+            let _ = fs::remove_file(contexts(&output));
             let mut command = (self.command)(compilers, &policy, &output);
             let printed = self.prints.then_some(output.as_path());
             let limit = Duration::from_secs(arguments.timeout);
@@ -261,9 +268,10 @@ impl Peer {
                 other => return Ok((other, None)),
             }
         }
-        let size = fs::metadata(&output).map(|file| file.len());
         let cost = best.context("no run")?;
-        Ok((Outcome::Done(cost), size.ok().filter(|_| self.has_output)))
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let made = size(&output) + size(&contexts(&output));
+        Ok((Outcome::Done(cost), self.has_output.then_some(made)))
     }
 }
 

@@ -12,6 +12,7 @@ use anyhow::{Context, Result};
 
 use crate::image::{self, Extra};
 use crate::progress::Step;
+use crate::rules::Names;
 use crate::{packaged, process, repository, rules};
 
 /// Where the suite looks for it.
@@ -60,7 +61,9 @@ pub(crate) fn make() -> Result<Material> {
     };
 
     let list = directory.join("globs");
-    let globs: String = rules::globs(SCANNED).map(|glob| glob + "\n").collect();
+    let globs: String = rules::globs(SCANNED, Names::Counted)
+        .map(|glob| glob + "\n")
+        .collect();
     write(&list, &globs)?;
     give(list, "globs".to_owned());
     for (kind, sizes) in POLICIES {
@@ -82,7 +85,7 @@ pub(crate) fn make() -> Result<Material> {
         let name = format!("profiles/{size}");
         let binary = directory.join(&name);
         let source = binary.with_extension("txt");
-        write(&source, &rules::apparmor(size))?;
+        write(&source, &rules::apparmor(size, Names::Counted))?;
         process::quiet(&mut packaged::compile_profile(&parser, &source, &binary))?;
         give(binary, name);
         step.done("done");
@@ -100,7 +103,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
 fn policy(kind: &str, count: usize) -> String {
     let (hook, also) = match kind {
         "other" => ("file_open", "exe == \"/usr/bin/another\" and "),
-        "program" => return rules::lsmp_of_program(count),
+        "program" => return rules::lsmp_of_program(count, Names::Counted),
         "stat" => ("inode_getattr", ""),
         "exec" => ("bprm_check_security", ""),
         "connect" => {
@@ -112,7 +115,7 @@ fn policy(kind: &str, count: usize) -> String {
         }
         _ => ("file_open", ""),
     };
-    rules::lsmp(count, hook, also)
+    rules::lsmp(count, Names::Counted, hook, also)
 }
 
 #[cfg(test)]
