@@ -68,6 +68,8 @@ impl Policy {
             }
             _ => {}
         }
+        // It is not taken apart, which would take longer than is left to do.
+        std::mem::forget(analysis.ir);
         policy
     }
 

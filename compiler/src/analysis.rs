@@ -29,6 +29,7 @@ use lsmpc_syntax::Span;
 use crate::check::{self, Text};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, arrange};
+use crate::discard::discard;
 use crate::hir::Hir;
 use crate::ir::Ir;
 use crate::irgen;
@@ -37,6 +38,9 @@ use crate::lower::Ground;
 use crate::options::Options;
 use crate::source::{SourceMap, SourceReader};
 use report::Reports;
+
+/// Trees of more statements are taken apart beside what goes on.
+const MANY: usize = 1000;
 
 /// What an analysis finds out.
 #[derive(Debug, Default)]
@@ -118,8 +122,13 @@ pub fn analyse(roots: &[PathBuf], reader: &dyn SourceReader, options: &Options) 
         Text::Whole
     };
     let checked = check::check(&loaded.sources, &loaded.files, text, options);
-    // The trees are large, and not needed any more.
-    drop(loaded.files);
+    // The trees are not needed any more.
+    let statements: usize = loaded.files.iter().map(|file| file.statements.len()).sum();
+    if statements > MANY {
+        discard(loaded.files);
+    } else {
+        drop(loaded.files);
+    }
     let broken: Vec<Span> = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.is_error())

@@ -22,6 +22,7 @@ pub mod analysis;
 mod check;
 pub mod code;
 pub mod diagnostic;
+mod discard;
 pub mod event;
 pub mod explain;
 pub mod format;

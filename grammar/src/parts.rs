@@ -44,16 +44,20 @@ pub(crate) fn parse(file: FileId, text: &str, size: usize) -> Option<Parsed> {
             }
         }
     };
-    let others = thread::available_parallelism()
+    let workers = thread::available_parallelism()
         .map_or(1, NonZero::get)
-        .min(cuts.len())
-        .saturating_sub(1);
+        .min(cuts.len());
     let mut done = thread::scope(|scope| {
         // Where there is no thread to be had, there is one less.
-        let threads: Vec<_> = (0..others)
+        let threads: Vec<_> = (0..workers)
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, work).ok())
             .collect();
-        let mut done = work();
+        // This one's memory stays free of trees, which others may take apart.
+        let mut done = if threads.is_empty() {
+            work()
+        } else {
+            Vec::new()
+        };
         for thread in threads {
             match thread.join() {
                 Ok(more) => done.extend(more),
