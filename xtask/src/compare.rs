@@ -181,7 +181,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
                 Outcome::Failed(said) => {
                     cells.push("failed".to_owned());
                     cells.resize(6, String::new());
-                    failures.push(format!("{} with {rules} rules: `{said}`", peer.name));
+                    failures.push(format!("{} with {rules} rules ({said})", peer.name));
                 }
             }
             table.row(cells);

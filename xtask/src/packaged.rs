@@ -40,7 +40,7 @@ pub(crate) fn secilc() -> Result<Program> {
 pub(crate) fn compile_profile(parser: &Program, profile: &Path, output: &Path) -> Command {
     let mut command = parser.command();
     command
-        .args(["--skip-kernel-load", "--skip-cache", "--ofile"])
+        .args(["--quiet", "--skip-kernel-load", "--skip-cache", "--ofile"])
         .arg(output)
         .arg(profile);
     command
