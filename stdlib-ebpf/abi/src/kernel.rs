@@ -83,6 +83,7 @@ macro_rules! kernel_offsets {
             OFF_CSS_SET_DFL_CGRP "css_set" ["dfl_cgrp"] tells [Cgroup],
             OFF_CGROUP_KN "cgroup" ["kn"] tells [Cgroup],
             OFF_KERNFS_PARENT "kernfs_node" ["parent|__parent"] tells [Cgroup],
+            OFF_KERNFS_ID "kernfs_node" ["id"] tells [Cgroup],
             OFF_KERNFS_NAME "kernfs_node" ["name"] tells [Cgroup],
             OFF_MM_EXE_FILE "mm_struct" ["exe_file"],
             OFF_CRED_UID "cred" ["uid"],

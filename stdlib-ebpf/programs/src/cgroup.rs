@@ -2,7 +2,11 @@
 //!
 //! A cgroup keeps its name and its parent as long as it is there (version 2 knows
 //! no renames), and a task keeps its cgroup and all above it. So a path is what it
-//! seems unless the task was moved meanwhile, which is looked for.
+//! seems unless the task was moved meanwhile, which is looked for. No other cgroup gets
+//! its number again, either: the path is kept in the slot, and is that of the next task
+//! that is found to be in it.
+
+use core::ffi::c_void;
 
 use lsmpc_abi::Presence;
 use lsmpc_engine::{
@@ -12,10 +16,12 @@ use lsmpc_engine::{
 
 use crate::{
     globals::{
-        OFF_CGROUP_KN, OFF_CSS_SET_DFL_CGRP, OFF_KERNFS_NAME, OFF_KERNFS_PARENT, OFF_TASK_CGROUPS,
+        OFF_CGROUP_KN, OFF_CSS_SET_DFL_CGRP, OFF_KERNFS_ID, OFF_KERNFS_NAME, OFF_KERNFS_PARENT,
+        OFF_TASK_CGROUPS,
     },
     maps::Slot,
-    read::{copy, copy_string, pointer, read},
+    read::{SHORT, copy, copy_at_most, copy_short, copy_string, load, pointer, read},
+    subject::current,
 };
 
 /// Deepest cgroup whose path is known.
@@ -26,6 +32,8 @@ const TRIES: u32 = 8;
 const END: u32 = 4096;
 /// Longest name, and its NUL.
 const NAME: usize = 256;
+/// Longest path that is kept.
+const KEPT: usize = 256;
 
 const RUNNING: u32 = 0;
 const DONE: u32 = 1;
@@ -34,23 +42,81 @@ const UNKNOWN: u32 = 2;
 /// What a climb carries from step to step.
 #[repr(C, align(8))]
 pub(crate) struct Climb {
-    task: u64,
     node: u64,
     name: [u8; NAME],
     /// Where the text begins so far.
     position: u32,
     status: u32,
+    /// Number of the cgroup whose path is kept; 0: none is.
+    kept_of: u64,
+    /// Its length.
+    kept_length: u64,
+    kept: [u8; KEPT],
 }
 
-/// Puts the path of a task's cgroup into the slot's text buffer.
+/// Puts the path of the acting task's cgroup into the slot's text buffer.
 #[inline(always)]
-pub(crate) fn path(slot: *mut Slot, task: u64) -> Presence {
-    // SAFETY: the slot is claimed by this event.
-    unsafe { (*slot).climb.task = task };
+pub(crate) fn path(slot: *mut Slot) -> Presence {
+    // SAFETY: the slot is claimed by this event; its buffer is longer than what is kept.
+    unsafe {
+        if let Some(length) = copy_kept(slot, (&raw mut (*slot).work.text).cast()) {
+            (*slot).work.start = 0;
+            (*slot).work.end = length;
+            return Presence::Known;
+        }
+    }
     if lsmpc_cgroup(slot) != 0 {
         Presence::Known
     } else {
         Presence::Unknown
+    }
+}
+
+/// Copies the path of the acting task's cgroup, if it is the one that is kept; its length.
+///
+/// # Safety
+/// [`KEPT`] bytes from `into` on must be writable; the slot must be claimed by this event.
+#[inline(always)]
+pub(crate) unsafe fn copy_kept(slot: *mut Slot, into: *mut u8) -> Option<u32> {
+    const { assert!(SHORT <= KEPT) };
+    // SAFETY: the caller's.
+    unsafe {
+        let climb = &raw const (*slot).climb;
+        let place = place()?;
+        if place.number == 0 || (*climb).kept_of != place.number {
+            return None;
+        }
+        let length = (*climb).kept_length as u32;
+        let from = (&raw const (*climb).kept).cast::<u8>();
+        if length as usize <= SHORT {
+            copy_short(into, from);
+        } else if !copy_at_most::<KEPT>(into, from as u64, length) {
+            return None;
+        }
+        Some(length)
+    }
+}
+
+/// Keeps a path that has been found in the slot's text buffer.
+///
+/// # Safety
+/// The slot must be claimed by this event.
+#[inline(always)]
+unsafe fn keep(slot: *mut Slot, number: u64) {
+    // SAFETY: the caller's.
+    unsafe {
+        let climb = &raw mut (*slot).climb;
+        let length = END.wrapping_sub((*climb).position);
+        (*climb).kept_of = 0;
+        if length > KEPT as u32 {
+            return;
+        }
+        let start = bound::<0xfff>(u64::from((*climb).position)) as usize;
+        let from = (&raw const (*slot).work.text).cast::<u8>().add(start) as u64;
+        if copy_at_most::<KEPT>((&raw mut (*climb).kept).cast(), from, length) {
+            (*climb).kept_length = u64::from(length);
+            (*climb).kept_of = number;
+        }
     }
 }
 
@@ -74,12 +140,33 @@ extern "C" fn lsmpc_cgroup(slot: *mut Slot) -> u64 {
     1
 }
 
-/// The node of a task's cgroup; `None` if it cannot be read.
+/// Where a task is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    /// The address of its cgroup's node.
+    node: u64,
+    /// The cgroup's number.
+    number: u64,
+}
+
+/// Where the acting task is; `None` if it cannot be read.
 #[inline(always)]
-fn node_of(task: u64) -> Option<u64> {
-    let set: u64 = read(task + OFF_TASK_CGROUPS.get()?)?;
-    let cgroup: u64 = read(set + OFF_CSS_SET_DFL_CGRP.get()?)?;
-    read(cgroup + OFF_CGROUP_KN.get()?).filter(|node| *node != 0)
+fn place() -> Option<Place> {
+    let (to_set, to_cgroup) = (OFF_TASK_CGROUPS.get()?, OFF_CSS_SET_DFL_CGRP.get()?);
+    let (to_node, to_number) = (OFF_CGROUP_KN.get()?, OFF_KERNFS_ID.get()?);
+    // SAFETY: what the current task leads to.
+    unsafe {
+        let set: *const c_void = load(current(), to_set);
+        let cgroup: *const c_void = load(set, to_cgroup);
+        let node: *const c_void = load(cgroup, to_node);
+        if node.is_null() {
+            return None;
+        }
+        Some(Place {
+            number: load(node, to_number),
+            node: node as u64,
+        })
+    }
 }
 
 /// One try at a whole path.
@@ -93,10 +180,10 @@ impl Step for Try {
         // SAFETY: the slot is claimed by this event.
         let climb = unsafe { &mut (*self.slot).climb };
         climb.status = UNKNOWN;
-        let Some(node) = node_of(climb.task) else {
+        let Some(before) = place() else {
             return false;
         };
-        climb.node = node;
+        climb.node = before.node;
         climb.position = END;
         climb.status = RUNNING;
         repeat(DEPTH, &mut Ascend { slot: self.slot });
@@ -105,9 +192,12 @@ impl Step for Try {
         if climb.status == RUNNING {
             climb.status = UNKNOWN;
         }
-        let moved = node_of(climb.task) != Some(node);
+        let moved = place() != Some(before);
         if moved {
             climb.status = UNKNOWN;
+        } else if climb.status == DONE {
+            // SAFETY: as above.
+            unsafe { keep(self.slot, before.number) };
         }
         moved
     }

@@ -312,6 +312,7 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         if K::HAS_TARGET {
             exe::fetch(slot, target);
         }
+        K::look(ctx, hook as u32, slot);
         K::call_record(slot);
     }
     release_slot(slot);

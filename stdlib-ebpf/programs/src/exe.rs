@@ -20,12 +20,12 @@ use crate::{
     long,
     maps::{Slot, TASK},
     path::resolve,
-    read::{copy, copy_at_most, copy_string, read},
+    read::{SHORT, copy, copy_at_most, copy_short, copy_string, read},
     settled,
     subject::{self, Task, current, storage, tgid},
 };
 
-const PF_KTHREAD: u32 = 0x0020_0000;
+pub(crate) const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// Bytes of a program path's entry.
 pub(crate) const EXE_BYTES: u32 = size_of::<ExePath>() as u32;
@@ -172,6 +172,49 @@ pub(crate) fn load(slot: *mut Slot, task: Task, state: *mut TaskState, which: Wh
         (*slot).work.start = 0;
         (*slot).work.end = length;
         Presence::Known
+    }
+}
+
+/// Copies a program path of a task's state; what is known of it, and its length. `None`
+/// where it is not kept in the state itself.
+///
+/// # Safety
+/// `state` must be a task's; [`INLINE_EXE`] bytes from `into` on must be writable.
+#[inline(always)]
+pub(crate) unsafe fn copy_kept(
+    state: *mut TaskState,
+    which: Which,
+    into: *mut u8,
+) -> Option<(Presence, u32)> {
+    const { assert!(SHORT <= INLINE_EXE) };
+    // SAFETY: the caller's.
+    unsafe {
+        let exe = match which {
+            Which::Own => &raw mut (*state).exe,
+            Which::Parent => &raw mut (*state).parent,
+        };
+        let before = atomic::load(exe.cast::<u64>());
+        if before & 0xff == Presence::None as u64 {
+            return Some((Presence::None, 0));
+        }
+        if before & 0xff != Presence::Known as u64 {
+            return Some((Presence::Unknown, 0));
+        }
+        if before & 0x100 != 0 {
+            return None;
+        }
+        let length = (before >> 16) as u32 & 0xffff;
+        let from = (&raw const (*exe).bytes).cast::<u8>();
+        let copied = if length as usize <= SHORT {
+            copy_short(into, from);
+            true
+        } else {
+            copy_at_most::<INLINE_EXE>(into, from as u64, length)
+        };
+        if !copied || atomic::load(exe.cast::<u64>()) != before {
+            return Some((Presence::Unknown, 0));
+        }
+        Some((Presence::Known, length))
     }
 }
 
@@ -344,17 +387,6 @@ pub(crate) fn target_path(slot: *mut Slot, task: u64) -> Presence {
     }
 }
 
-/// Process id of the parent at fork; 0 if not known.
-#[inline(always)]
-pub(crate) fn parent_pid() -> u32 {
-    let state = storage(&TASK, current(), false);
-    if state.is_null() {
-        return 0;
-    }
-    // SAFETY: the acting task's state.
-    unsafe { (*state).parent.pid }
-}
-
 /// Puts the parent's name, as it was at fork, into the slot's text buffer.
 #[inline(always)]
 pub(crate) fn parent_comm(slot: *mut Slot) -> Presence {
@@ -368,20 +400,4 @@ pub(crate) fn parent_comm(slot: *mut Slot) -> Presence {
         return subject::name(slot, unsafe { &raw const (*state).parent_comm } as u64);
     }
     subject::comm(slot, real_parent() as u64)
-}
-
-/// Copies the parent's name, as it was at fork; empty if not known.
-///
-/// # Safety
-/// 16 bytes from `into` on must be writable.
-#[inline(always)]
-pub(crate) unsafe fn copy_parent_comm(into: *mut u8) {
-    let state = storage(&TASK, current(), false);
-    if state.is_null() {
-        // SAFETY: the caller's.
-        unsafe { into.cast::<[u8; 16]>().write([0; 16]) };
-    } else {
-        // SAFETY: the caller's; the acting task's state.
-        unsafe { into.cast::<[u8; 16]>().write((*state).parent_comm) };
-    }
 }

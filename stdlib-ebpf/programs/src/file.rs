@@ -1,5 +1,6 @@
 //! The fields of FILE, and the kind of object that is an open file.
 
+use aya_ebpf::programs::LsmContext;
 use lsmpc_abi::{
     Presence,
     field::FieldId,
@@ -20,6 +21,7 @@ use crate::{
     maps::Slot,
     path::resolve,
     read::{copy_string, pointer, read},
+    seen::look_at_file,
     subject::{self, answer},
 };
 
@@ -107,7 +109,7 @@ fn scalar(inode: u64, field: u8) -> Option<u64> {
         TYPE => type_of(u64::from(mode(inode)?)),
         OWNED => {
             let owner: u32 = read(inode + OFF_INODE_UID.get())?;
-            let acting = subject::credential::<u32>(OFF_CRED_FSUID.get())?;
+            let acting = subject::credential::<u32>(OFF_CRED_FSUID.get());
             Some(u64::from(acting == owner))
         }
         IS_EXE => match exe::exe_file(subject::current() as u64)? {
@@ -123,14 +125,20 @@ fn scalar(inode: u64, field: u8) -> Option<u64> {
 /// it asks these hooks.
 #[inline(always)]
 pub(crate) fn running(inode: u64, hook: u32) -> Option<u64> {
-    const EXEC: u32 = HookId::BprmCheckSecurity as u32;
-    const READ: u32 = HookId::KernelReadFile as u32;
     if inode == 0 || !globals::executed_is_marked() {
         return None;
     }
-    let writers = read::<u32>(inode + OFF_INODE_WRITERS.get()?)? as i32;
+    let writers = read::<u32>(inode + OFF_INODE_WRITERS.get()?)?;
+    Some(running_by(writers, hook))
+}
+
+/// The same by its `i_writecount`.
+#[inline(always)]
+pub(crate) fn running_by(writers: u32, hook: u32) -> u64 {
+    const EXEC: u32 = HookId::BprmCheckSecurity as u32;
+    const READ: u32 = HookId::KernelReadFile as u32;
     let own = if hook == EXEC || hook == READ { -1 } else { 0 };
-    Some(u64::from(writers < own))
+    u64::from((writers as i32) < own)
 }
 
 /// `file.type` of an `i_mode`.
@@ -224,7 +232,10 @@ impl Kind for Files {
             VMA_KIND | VMA_START | VMA_END => answer(&mut slot.work, vma(mapping, file, field)),
             // An anonymous mapping.
             _ if file == 0 => slot.work.set_presence(Presence::None),
-            ACCESS => answer(&mut slot.work, access_bits(file)),
+            ACCESS => {
+                let opened = opened(slot, file);
+                answer(&mut slot.work, opened.map(access_bits));
+            }
             _ => value(slot, &OpenFile(file), field),
         }
     }
@@ -235,7 +246,15 @@ impl Kind for Files {
         if file == 0 {
             return Presence::None;
         }
+        if field == FS && slot.seen.is_there != 0 {
+            return presence(name::<256>(slot, slot.seen.fs_name));
+        }
         text(&OpenFile(file), field, slot)
+    }
+
+    #[inline(always)]
+    fn look(ctx: &LsmContext, hook: u32, slot: *mut Slot) {
+        look_at_file(ctx, hook, slot);
     }
 }
 
@@ -249,20 +268,28 @@ const O_APPEND: u32 = 0o2000;
 /// `__FMODE_EXEC`, carried in `f_flags`.
 const EXEC: u32 = 0x20;
 
+/// A file's `f_mode` and `f_flags`.
+#[inline(always)]
+fn opened(slot: &Slot, file: u64) -> Option<[u32; 2]> {
+    if slot.seen.is_there != 0 {
+        return Some(slot.seen.opened);
+    }
+    Some([
+        read(file + OFF_FILE_MODE.get())?,
+        read(file + OFF_FILE_FLAGS.get())?,
+    ])
+}
+
 /// `access`: how the file is being opened.
 #[inline(always)]
-fn access_bits(file: u64) -> Option<u64> {
-    let mode: u32 = read(file + OFF_FILE_MODE.get())?;
-    let flags: u32 = read(file + OFF_FILE_FLAGS.get())?;
+fn access_bits([mode, flags]: [u32; 2]) -> u64 {
     let bit = |set: u32, bit: u64| if set != 0 { bit } else { 0 };
-    Some(
-        bit(mode & FMODE_READ, access::READ)
-            | bit(mode & FMODE_WRITE, access::WRITE)
-            | bit(flags & O_APPEND, access::APPEND)
-            | bit(flags & O_TRUNC, access::TRUNC)
-            | bit(flags & O_CREAT, access::CREATE)
-            | bit(flags & EXEC, access::EXEC),
-    )
+    bit(mode & FMODE_READ, access::READ)
+        | bit(mode & FMODE_WRITE, access::WRITE)
+        | bit(flags & O_APPEND, access::APPEND)
+        | bit(flags & O_TRUNC, access::TRUNC)
+        | bit(flags & O_CREAT, access::CREATE)
+        | bit(flags & EXEC, access::EXEC)
 }
 
 const VM_GROWSDOWN: u64 = 0x100;

@@ -1,5 +1,6 @@
 //! What events are about, and how a hook's program is written.
 
+use aya_ebpf::programs::LsmContext;
 use lsmpc_abi::Presence;
 
 use crate::maps::{Arguments, Slot};
@@ -13,6 +14,10 @@ pub(crate) trait Kind {
     /// Whether a hook of this kind is the one that asks about programs to run, with a
     /// `linux_binprm` as the second argument.
     const EXECUTES: bool = false;
+
+    /// Looks at the object of an event that is to be recorded, where the types of the
+    /// hook's arguments are known.
+    fn look(_ctx: &LsmContext, _hook: u32, _slot: *mut Slot) {}
 
     /// Writes a scalar field or an address into the work.
     fn value(slot: &mut Slot, field: u8);

@@ -7,6 +7,7 @@
 #![no_main]
 #![cfg_attr(target_arch = "bpf", feature(asm_experimental_arch))]
 
+mod acting;
 mod atomic;
 mod cgroup;
 mod descend;
@@ -26,6 +27,7 @@ mod place;
 mod plain;
 mod read;
 mod record;
+mod seen;
 mod settled;
 mod socket;
 mod sticky;

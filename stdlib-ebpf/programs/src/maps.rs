@@ -22,7 +22,9 @@ use lsmpc_engine::{
     repeat::{Step, repeat},
 };
 
-use crate::{atomic, cgroup::Climb, directory::Directory, globals, path::Walk, settled::Settled};
+use crate::{
+    atomic, cgroup::Climb, directory::Directory, globals, path::Walk, seen::Seen, settled::Settled,
+};
 
 /// A page of an image.
 pub(crate) type Page = [u8; PAGE_SIZE];
@@ -151,6 +153,8 @@ pub(crate) struct Slot {
     pub(crate) masks: Masks,
     /// The target's program.
     pub(crate) target: ExePath,
+    /// The object, as the hook saw it, for the record.
+    pub(crate) seen: Seen,
     pub(crate) walk: Walk,
     pub(crate) climb: Climb,
     pub(crate) work: Work,
@@ -244,6 +248,7 @@ extern "C" fn lsmpc_claim_slot() -> u64 {
             if claim(&raw mut (*slot).busy) {
                 (*slot).holds = 0;
                 (*slot).fetched = 0;
+                (*slot).seen.is_there = 0;
                 (*slot).after = 0;
                 return u64::from(first + number) + 1;
             }

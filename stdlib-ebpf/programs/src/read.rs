@@ -82,6 +82,35 @@ pub(crate) unsafe fn copy_at_most<const MAX: usize>(into: *mut u8, from: u64, le
     unsafe { bpf_probe_read_kernel(into.cast(), length, from as *const c_void) == 0 }
 }
 
+/// Bytes of a text that is copied by words.
+pub(crate) const SHORT: usize = 64;
+
+/// Copies [`SHORT`] bytes, at any alignment.
+// VERIFIER: LLVM would take unaligned words apart; the kernel allows them in map values
+// on every architecture with efficient unaligned access.
+///
+/// # Safety
+/// So many bytes from `from` on must be readable and from `into` on writable, of maps'
+/// values.
+#[inline(always)]
+pub(crate) unsafe fn copy_short(into: *mut u8, from: *const u8) {
+    const { assert!(SHORT == 64) };
+    macro_rules! words {
+        ($($at:literal)+) => {$(
+            // SAFETY: the caller's.
+            unsafe {
+                core::arch::asm!(
+                    "{0} = *(u64 *)({1} + {3})",
+                    "*(u64 *)({2} + {3}) = {0}",
+                    out(reg) _, in(reg) from, in(reg) into, const $at,
+                    options(nostack),
+                );
+            }
+        )+};
+    }
+    words!(0 8 16 24 32 40 48 56);
+}
+
 /// The lesser of `value` and `MAX`.
 #[inline(always)]
 pub(crate) fn at_most<const MAX: usize>(value: u64) -> u64 {

@@ -2,14 +2,10 @@
 
 use core::{ffi::c_void, marker::PhantomData, ptr};
 
-use aya_ebpf::helpers::generated::{
-    bpf_get_current_cgroup_id, bpf_get_current_comm, bpf_get_current_pid_tgid,
-    bpf_get_current_uid_gid, bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ktime_get_ns,
-    bpf_ringbuf_output,
-};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_ns, bpf_ringbuf_output};
 use lsmpc_abi::maps::RATE_ENTRIES;
 use lsmpc_abi::{
-    ABI_VERSION, Presence,
+    Presence,
     catalogue::{self, FieldType, HookInfo},
     event::{EventHeader, EventText, EventValue, MAX_TEXTS, MAX_VALUES},
     field::FieldId,
@@ -22,16 +18,16 @@ use lsmpc_engine::{
 };
 
 use crate::{
-    atomic, event, exe,
-    globals::{self, OFF_CRED_EGID, OFF_CRED_EUID},
+    acting::{self, lsmpc_acting},
+    atomic, event, globals,
     kind::Kind,
     maps::{
         EVENTS, LONGEST_TEXT, RATE, RECORD_HEAD, RECORD_STRINGS, RECORD_TEXTS, Record, Slot,
         claim_record, count, release_record,
     },
-    read::{at_most, copy},
+    read::{SHORT, at_most, copy, copy_short},
+    seen::{FILE_VALUES, write_values},
     strings::lsmpc_strings,
-    subject,
 };
 
 const SECOND: u64 = 1_000_000_000;
@@ -54,7 +50,12 @@ pub(crate) fn emit<K: Kind>(slot: &mut Slot) {
         size = lsmpc_strings(record, slot.arguments[1]) as u32;
         strings = (texts_end + 7) & !7;
     }
-    head(record, size, strings, slot);
+    // SAFETY: the record is claimed by this event.
+    unsafe {
+        let header = (&raw mut (*record).bytes).cast::<EventHeader>();
+        (*header).size = size;
+        (*header).strings = strings;
+    }
     // SAFETY: `size` bytes of the record are there, all of them initialised: a
     // map value begins as zeros.
     let result = unsafe {
@@ -111,9 +112,6 @@ struct Fields {
     texts: [u8; TEXTS],
 }
 
-/// String fields of the subject, after the object's.
-const SUBJECT: [FieldId; 3] = [FieldId::Exe, FieldId::ParentExe, FieldId::Cgroup];
-
 /// By hook number: what the catalogue says that the object has, then the subject's.
 static FIELDS: [Fields; ROWS] = {
     let empty = Fields {
@@ -145,12 +143,36 @@ const fn fields_of(hook: &HookInfo, mut row: Fields) -> Fields {
         at += 1;
     }
     let mut at = 0;
-    while at < SUBJECT.len() {
-        row = with_text(row, SUBJECT[at]);
+    while at < acting::TEXTS.len() {
+        row = with_text(row, acting::TEXTS[at]);
         at += 1;
     }
     assert!(row.value_count as usize <= MAX_VALUES && row.text_count as usize <= MAX_TEXTS);
+    assert!(has_file(&row) == contains(hook.fields, FILE_VALUES[0]));
     row
+}
+
+const fn contains(fields: &[FieldId], field: FieldId) -> bool {
+    let mut at = 0;
+    while at < fields.len() {
+        if fields[at] as u8 == field as u8 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Whether the values begin with [`FILE_VALUES`].
+const fn has_file(row: &Fields) -> bool {
+    let mut at = 0;
+    while at < FILE_VALUES.len() {
+        if row.values[at] != FILE_VALUES[at] as u8 {
+            return false;
+        }
+        at += 1;
+    }
+    true
 }
 
 const fn with_text(mut row: Fields, field: FieldId) -> Fields {
@@ -166,7 +188,7 @@ fn fields(slot: &Slot) -> &'static Fields {
     unsafe { &*(&raw const FIELDS).cast::<Fields>().add(row) }
 }
 
-/// Puts values and texts into the record; its size.
+/// Puts everything into the record but its size and the strings; where the texts end.
 #[inline(always)]
 fn fill<K: Kind>(record: *mut Record, slot: &mut Slot) -> u32 {
     let row = fields(slot);
@@ -176,21 +198,33 @@ fn fill<K: Kind>(record: *mut Record, slot: &mut Slot) -> u32 {
     let bytes_at = (texts_at + texts * size_of::<EventText>() as u32 + 7) & !7;
     // SAFETY: the record is claimed by this event.
     unsafe {
+        let header = (&raw mut (*record).bytes).cast::<EventHeader>();
+        (*header).value_count = values as u16;
+        (*header).text_count = texts as u16;
         (*record).end = bytes_at;
         (*record).at = texts_at;
         (*record).number = 0;
         repeat(
-            texts,
+            texts - acting::TEXTS.len() as u32,
             &mut Texts::<K> {
                 record,
                 slot,
                 kind: PhantomData,
             },
         );
+        lsmpc_acting(record, slot);
         (*record).at = values_at;
         (*record).number = 0;
+        let mut left = values;
+        if slot.seen.is_there != 0 && row.values[0] == FILE_VALUES[0] as u8 {
+            write_values(&slot.seen, slot.hook, header.add(1).cast());
+            let many = FILE_VALUES.len() as u32;
+            (*record).at = values_at + many * size_of::<EventValue>() as u32;
+            (*record).number = many;
+            left -= many;
+        }
         repeat(
-            values,
+            left,
             &mut Values::<K> {
                 record,
                 slot,
@@ -206,13 +240,28 @@ fn fill<K: Kind>(record: *mut Record, slot: &mut Slot) -> u32 {
 /// # Safety
 /// The record must be claimed by this event.
 #[inline(always)]
-unsafe fn next<T>(record: *mut Record) -> *mut T {
+pub(crate) unsafe fn next<T>(record: *mut Record) -> *mut T {
     // SAFETY: the caller's; the entry lies in the fixed part.
     unsafe {
         let at = at_most::<{ RECORD_HEAD }>(u64::from((*record).at)) as usize;
         (*record).at += size_of::<T>() as u32;
         (*record).number += 1;
         (&raw mut (*record).bytes).cast::<u8>().add(at).cast()
+    }
+}
+
+/// Where the next text's bytes go, if there is room for one.
+///
+/// # Safety
+/// The record must be claimed by this event.
+#[inline(always)]
+pub(crate) unsafe fn room(record: *mut Record) -> Option<*mut u8> {
+    // SAFETY: the caller's; behind these there are `LONGEST_TEXT` bytes.
+    unsafe {
+        let end = (*record).end;
+        let at = at_most::<{ RECORD_HEAD + RECORD_TEXTS }>(u64::from(end)) as usize;
+        let into = (&raw mut (*record).bytes).cast::<u8>().add(at);
+        (end < (RECORD_HEAD + RECORD_TEXTS) as u32).then_some(into)
     }
 }
 
@@ -232,12 +281,8 @@ impl<K: Kind> Step for Texts<K> {
             let slot = &mut *self.slot;
             let number = bound::<{ TEXTS as u64 - 1 }>(u64::from((*record).number)) as usize;
             let field = *fields(slot).texts.as_ptr().add(number);
-            if field <= event::LAST_SUBJECT {
-                subject::lsmpc_subject_text(slot, u64::from(field));
-            } else {
-                event::text::<K>(slot, field);
-            }
-            text(record, next(record), field, slot);
+            event::text::<K>(slot, field);
+            text(record, field, slot);
         }
         true
     }
@@ -281,69 +326,56 @@ impl<K: Kind> Step for Values<K> {
 /// Adds the text in the slot's buffer to the record.
 ///
 /// # Safety
-/// `entry` must lie in the record.
+/// The record must be claimed by this event.
 #[inline(always)]
-unsafe fn text(record: *mut Record, entry: *mut EventText, field: u8, slot: &Slot) {
-    // SAFETY: the caller's; the record and the slot are claimed by this event.
+pub(crate) unsafe fn text(record: *mut Record, field: u8, slot: &Slot) {
+    const { assert!(lsmpc_engine::TEXT_BYTES >= 0xfff + SHORT) };
+    // SAFETY: the caller's; the slot is claimed by this event.
     unsafe {
         let work = &slot.work;
         let mut presence = work.presence;
         let mut length = 0;
-        let end = (*record).end;
         if presence == Presence::Known as u32 {
             length = work.end.wrapping_sub(work.start) & 0xfff;
             let start = bound::<0xfff>(u64::from(work.start)) as usize;
-            let from = work.text.as_ptr().add(start) as u64;
-            let into = (&raw mut (*record).bytes)
-                .cast::<u8>()
-                .add(at_most::<{ RECORD_HEAD + RECORD_TEXTS }>(u64::from(end)) as usize);
-            if end >= (RECORD_HEAD + RECORD_TEXTS) as u32 || !copy::<0xfff>(into, from, length) {
+            let from = work.text.as_ptr().add(start);
+            let copied = match room(record) {
+                None => false,
+                Some(into) if length as usize <= SHORT => {
+                    copy_short(into, from);
+                    true
+                }
+                Some(into) => copy::<0xfff>(into, from as u64, length),
+            };
+            if !copied {
                 presence = Presence::Unknown as u32;
                 length = 0;
             }
         }
-        (*record).end = end + length;
-        (*entry).field = field;
-        (*entry).presence = presence as u8;
-        (*entry).reserved = 0;
-        (*entry).start = end;
-        (*entry).length = length;
+        note(record, next(record), field, presence, length);
     }
 }
 
-/// Writes the header.
+/// Notes a text whose bytes are there.
+///
+/// # Safety
+/// The record must be claimed by this event, and `entry` lie in it.
 #[inline(always)]
-fn head(record: *mut Record, size: u32, strings: u32, slot: &Slot) {
-    // SAFETY: the record is claimed by this event; helpers take no memory but the
-    // 16 bytes of the name.
+pub(crate) unsafe fn note(
+    record: *mut Record,
+    entry: *mut EventText,
+    field: u8,
+    presence: u32,
+    length: u32,
+) {
+    // SAFETY: the caller's; field, presence and what is reserved are one word.
     unsafe {
-        let header = (&raw mut (*record).bytes).cast::<EventHeader>();
-        (*header).size = size;
-        (*header).abi = ABI_VERSION as u16;
-        (*header).hook = slot.hook as u16;
-        (*header).time = bpf_ktime_get_boot_ns();
-        (*header).epoch = slot.epoch;
-        (*header).outcome = slot.number;
-        (*header).ret = slot.ret;
-        (*header).flags = slot.flags;
-        let ids = bpf_get_current_pid_tgid();
-        (*header).pid = (ids >> 32) as u32;
-        (*header).tid = ids as u32;
-        let ids = bpf_get_current_uid_gid();
-        (*header).uid = ids as u32;
-        (*header).gid = (ids >> 32) as u32;
-        (*header).euid = subject::credential(OFF_CRED_EUID.get()).unwrap_or(u32::MAX);
-        (*header).egid = subject::credential(OFF_CRED_EGID.get()).unwrap_or(u32::MAX);
-        (*header).parent_pid = exe::parent_pid();
-        (*header).cpu = bpf_get_smp_processor_id();
-        bpf_get_current_comm((&raw mut (*header).comm).cast(), 16);
-        (*header).cgroup = bpf_get_current_cgroup_id();
-        (*header).caps = subject::capabilities().unwrap_or(0);
-        exe::copy_parent_comm((&raw mut (*header).parent_comm).cast());
-        (*header).auid = subject::login_uid().unwrap_or(u32::MAX);
-        (*header).namespaces = subject::namespaces();
-        (*header).value_count = u16::from(fields(slot).value_count);
-        (*header).text_count = u16::from(fields(slot).text_count);
-        (*header).strings = strings;
+        let start = (*record).end;
+        (*record).end = start + length;
+        entry
+            .cast::<u32>()
+            .write(u32::from(field) | (presence & 0xff) << 8);
+        (*entry).start = start;
+        (*entry).length = length;
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         OFF_TASK_COMM, OFF_TASK_CRED, OFF_TASK_LOGINUID, OFF_TASK_NSPROXY, OFF_TASK_THREAD_PID,
     },
     maps::{Slot, TaskStorage},
-    read::{Plain, copy_string, pointer, read},
+    read::{copy_string, load, read},
     sticky,
 };
 
@@ -93,10 +93,10 @@ pub(crate) extern "C" fn lsmpc_subject_value(slot: *mut Slot, field: u64) -> u64
         PID => Some(tgid().into()),
         UID => Some((ids as u32).into()),
         GID => Some(ids >> 32),
-        EUID => credential::<u32>(OFF_CRED_EUID.get()).map(u64::from),
-        EGID => credential::<u32>(OFF_CRED_EGID.get()).map(u64::from),
+        EUID => Some(credential::<u32>(OFF_CRED_EUID.get()).into()),
+        EGID => Some(credential::<u32>(OFF_CRED_EGID.get()).into()),
         AUID => login_uid().map(u64::from),
-        CAPS => capabilities(),
+        CAPS => Some(capabilities()),
         CONTAINERIZED => is_containerized().map(u64::from),
         INITIAL_MNTNS => is_in_initial_mntns().map(u64::from),
         _ => None,
@@ -121,7 +121,7 @@ pub(crate) extern "C" fn lsmpc_subject_text(slot: *mut Slot, field: u64) -> u64 
             PARENT_EXE => exe::path(slot, Which::Parent),
             COMM => comm(slot, current() as u64),
             PARENT_COMM => exe::parent_comm(slot),
-            CGROUP => cgroup::path(slot, current() as u64),
+            CGROUP => cgroup::path(slot),
             _ => Presence::Unknown,
         });
     }
@@ -137,43 +137,61 @@ pub(crate) fn answer(work: &mut Work, value: Option<u64>) {
     }
 }
 
-/// A member of the current task's effective credentials.
+/// The current task's effective credentials, as the verifier knows them.
 #[inline(always)]
-pub(crate) fn credential<T: Plain>(offset: u64) -> Option<T> {
-    let credentials = pointer(current() as u64 + OFF_TASK_CRED.get());
-    read(credentials + offset)
+pub(crate) fn credentials() -> *const c_void {
+    // SAFETY: a member of the current task.
+    unsafe { load(current(), OFF_TASK_CRED.get()) }
+}
+
+/// A member of them.
+#[inline(always)]
+pub(crate) fn credential<T: Copy>(offset: u64) -> T {
+    // SAFETY: a member of the current task's credentials.
+    unsafe { load(credentials(), offset) }
 }
 
 /// The login user id; `u32::MAX`: unset.
 #[inline(always)]
 pub(crate) fn login_uid() -> Option<u32> {
-    read(current() as u64 + OFF_TASK_LOGINUID.get()?)
+    let offset = OFF_TASK_LOGINUID.get()?;
+    // SAFETY: a member of the current task.
+    Some(unsafe { load(current(), offset) })
 }
 
 /// The effective capabilities: one word, or two halves, the lower one first.
 #[inline(always)]
-pub(crate) fn capabilities() -> Option<u64> {
+pub(crate) fn capabilities() -> u64 {
     credential(OFF_CRED_CAP_EFFECTIVE.get())
 }
 
 /// Whether the pid namespace is not the initial one.
 #[inline(always)]
 fn is_containerized() -> Option<bool> {
-    let pid = pointer(current() as u64 + OFF_TASK_THREAD_PID.get()?);
-    read::<u32>(pid + OFF_PID_LEVEL.get()?).map(|level| level != 0)
+    let (to_pid, to_level) = (OFF_TASK_THREAD_PID.get()?, OFF_PID_LEVEL.get()?);
+    // SAFETY: what the current task leads to.
+    unsafe {
+        let pid: *const c_void = load(current(), to_pid);
+        (!pid.is_null()).then(|| load::<u32>(pid, to_level) != 0)
+    }
 }
 
 /// Whether the mount namespace is the initial one.
 #[inline(always)]
 fn is_in_initial_mntns() -> Option<bool> {
     let first = globals::init_nsproxy();
-    let proxy = pointer(current() as u64 + OFF_TASK_NSPROXY.get()?);
-    if first == 0 || proxy == 0 {
+    let (to_proxy, to_namespace) = (OFF_TASK_NSPROXY.get()?, OFF_NSPROXY_MNT.get()?);
+    // SAFETY: a member of the current task.
+    let proxy: *const c_void = unsafe { load(current(), to_proxy) };
+    if first == 0 || proxy.is_null() {
         return None;
     }
-    let namespace = OFF_NSPROXY_MNT.get()?;
-    let initial: u64 = read(first + namespace)?;
-    let own: u64 = read(proxy + namespace)?;
+    if proxy as u64 == first {
+        return Some(true);
+    }
+    let initial: u64 = read(first + to_namespace)?;
+    // SAFETY: what the current task leads to.
+    let own: u64 = unsafe { load(proxy, to_namespace) };
     Some(own == initial)
 }
 
