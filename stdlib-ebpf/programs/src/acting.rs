@@ -9,11 +9,14 @@ use lsmpc_abi::{ABI_VERSION, Presence, event::EventHeader, field::FieldId, state
 use crate::{
     cgroup,
     exe::{self, Which, is_filled},
-    globals::{OFF_CRED_EGID, OFF_CRED_EUID, OFF_CRED_GID, OFF_CRED_UID, OFF_TASK_COMM},
+    globals::{
+        OFF_CRED_CAP_EFFECTIVE, OFF_CRED_EGID, OFF_CRED_EUID, OFF_CRED_GID, OFF_CRED_UID,
+        OFF_TASK_COMM,
+    },
     maps::{Record, Slot, TASK},
     read::load,
     record::{self, next, room},
-    subject::{self, credentials, current, lsmpc_subject_text, storage},
+    subject::{self, Task, credentials, current, lsmpc_subject_text, storage},
 };
 
 /// Texts of the subject, after the object's.
@@ -29,7 +32,8 @@ pub(crate) extern "C" fn lsmpc_acting(record: *mut Record, slot: *mut Slot) -> u
     }
     // SAFETY: record and slot are claimed by this event.
     unsafe {
-        let mut state = storage(&TASK, current(), false);
+        let task = current();
+        let mut state = storage(&TASK, task, false);
         let is_kept = is_filled(state);
         if !(is_kept && kept(record, state, Which::Own)) {
             from_slot(record, slot, FieldId::Exe);
@@ -37,14 +41,21 @@ pub(crate) extern "C" fn lsmpc_acting(record: *mut Record, slot: *mut Slot) -> u
         if !(is_kept && kept(record, state, Which::Parent)) {
             from_slot(record, slot, FieldId::ParentExe);
         }
-        if !kept_cgroup(record, slot) {
+        let cgroup = cgroup::place(task).map_or(0, |place| place.number);
+        if !kept_cgroup(record, slot, cgroup) {
             from_slot(record, slot, FieldId::Cgroup);
         }
         if !is_kept {
             // It has been filled in meanwhile.
-            state = storage(&TASK, current(), false);
+            state = storage(&TASK, task, false);
         }
-        head(record, slot, state);
+        head(record, slot, task, state);
+        let header = (&raw mut (*record).bytes).cast::<EventHeader>();
+        (*header).cgroup = if cgroup == 0 {
+            bpf_get_current_cgroup_id()
+        } else {
+            cgroup
+        };
     }
     0
 }
@@ -77,13 +88,13 @@ unsafe fn kept(record: *mut Record, state: *mut TaskState, which: Which) -> bool
 /// # Safety
 /// Record and slot must be claimed by this event.
 #[inline(always)]
-unsafe fn kept_cgroup(record: *mut Record, slot: *mut Slot) -> bool {
+unsafe fn kept_cgroup(record: *mut Record, slot: *mut Slot, number: u64) -> bool {
     // SAFETY: the caller's.
     unsafe {
         let Some(into) = room(record) else {
             return false;
         };
-        let Some(length) = cgroup::copy_kept(slot, into) else {
+        let Some(length) = cgroup::copy_kept(slot, number, into) else {
             return false;
         };
         let known = Presence::Known as u32;
@@ -103,12 +114,13 @@ unsafe fn from_slot(record: *mut Record, slot: *mut Slot, field: FieldId) {
     unsafe { record::text(record, field as u8, &*slot) };
 }
 
-/// Writes the header but for size, counts and offsets.
+/// Writes the header but for the cgroup, size, counts and offsets.
 ///
 /// # Safety
-/// Record and slot must be claimed by this event, the state null or the acting task's.
+/// Record and slot must be claimed by this event, `task` the acting task, the state null
+/// or its own.
 #[inline(always)]
-unsafe fn head(record: *mut Record, slot: *const Slot, state: *const TaskState) {
+unsafe fn head(record: *mut Record, slot: *const Slot, task: Task, state: *const TaskState) {
     // SAFETY: the caller's; members of the current task and of its credentials.
     unsafe {
         let header = (&raw mut (*record).bytes).cast::<EventHeader>();
@@ -123,16 +135,14 @@ unsafe fn head(record: *mut Record, slot: *const Slot, state: *const TaskState) 
         (*header).pid = (ids >> 32) as u32;
         (*header).tid = ids as u32;
         (*header).cpu = bpf_get_smp_processor_id();
-        (*header).cgroup = bpf_get_current_cgroup_id();
-        let ids = credentials();
+        let ids = credentials(task);
         (*header).uid = load(ids, OFF_CRED_UID.get());
         (*header).gid = load(ids, OFF_CRED_GID.get());
         (*header).euid = load(ids, OFF_CRED_EUID.get());
         (*header).egid = load(ids, OFF_CRED_EGID.get());
-        (*header).caps = subject::capabilities();
-        (*header).auid = subject::login_uid().unwrap_or(u32::MAX);
-        (*header).namespaces = subject::namespaces();
-        let task = current().cast_const();
+        (*header).caps = load(ids, OFF_CRED_CAP_EFFECTIVE.get());
+        (*header).auid = subject::login_uid(task).unwrap_or(u32::MAX);
+        (*header).namespaces = subject::namespaces(task);
         let comm: [u64; 2] = [
             load(task, OFF_TASK_COMM.get()),
             load(task, OFF_TASK_COMM.get() + 8),

@@ -21,7 +21,7 @@ use crate::{
     },
     maps::Slot,
     read::{SHORT, copy, copy_at_most, copy_short, copy_string, load, pointer, read},
-    subject::current,
+    subject::{Task, current},
 };
 
 /// Deepest cgroup whose path is known.
@@ -59,7 +59,8 @@ pub(crate) struct Climb {
 pub(crate) fn path(slot: *mut Slot) -> Presence {
     // SAFETY: the slot is claimed by this event; its buffer is longer than what is kept.
     unsafe {
-        if let Some(length) = copy_kept(slot, (&raw mut (*slot).work.text).cast()) {
+        let number = place(current()).map_or(0, |place| place.number);
+        if let Some(length) = copy_kept(slot, number, (&raw mut (*slot).work.text).cast()) {
             (*slot).work.start = 0;
             (*slot).work.end = length;
             return Presence::Known;
@@ -72,18 +73,17 @@ pub(crate) fn path(slot: *mut Slot) -> Presence {
     }
 }
 
-/// Copies the path of the acting task's cgroup, if it is the one that is kept; its length.
+/// Copies the path of the cgroup of that number, if it is the one that is kept; its length.
 ///
 /// # Safety
 /// [`KEPT`] bytes from `into` on must be writable; the slot must be claimed by this event.
 #[inline(always)]
-pub(crate) unsafe fn copy_kept(slot: *mut Slot, into: *mut u8) -> Option<u32> {
+pub(crate) unsafe fn copy_kept(slot: *mut Slot, number: u64, into: *mut u8) -> Option<u32> {
     const { assert!(SHORT <= KEPT) };
     // SAFETY: the caller's.
     unsafe {
         let climb = &raw const (*slot).climb;
-        let place = place()?;
-        if place.number == 0 || (*climb).kept_of != place.number {
+        if number == 0 || (*climb).kept_of != number {
             return None;
         }
         let length = (*climb).kept_length as u32;
@@ -142,21 +142,21 @@ extern "C" fn lsmpc_cgroup(slot: *mut Slot) -> u64 {
 
 /// Where a task is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
+pub(crate) struct Place {
     /// The address of its cgroup's node.
     node: u64,
     /// The cgroup's number.
-    number: u64,
+    pub(crate) number: u64,
 }
 
-/// Where the acting task is; `None` if it cannot be read.
+/// Where the current task is; `None` if it cannot be read.
 #[inline(always)]
-fn place() -> Option<Place> {
+pub(crate) fn place(task: Task) -> Option<Place> {
     let (to_set, to_cgroup) = (OFF_TASK_CGROUPS.get()?, OFF_CSS_SET_DFL_CGRP.get()?);
     let (to_node, to_number) = (OFF_CGROUP_KN.get()?, OFF_KERNFS_ID.get()?);
     // SAFETY: what the current task leads to.
     unsafe {
-        let set: *const c_void = load(current(), to_set);
+        let set: *const c_void = load(task, to_set);
         let cgroup: *const c_void = load(set, to_cgroup);
         let node: *const c_void = load(cgroup, to_node);
         if node.is_null() {
@@ -180,7 +180,7 @@ impl Step for Try {
         // SAFETY: the slot is claimed by this event.
         let climb = unsafe { &mut (*self.slot).climb };
         climb.status = UNKNOWN;
-        let Some(before) = place() else {
+        let Some(before) = place(current()) else {
             return false;
         };
         climb.node = before.node;
@@ -192,7 +192,7 @@ impl Step for Try {
         if climb.status == RUNNING {
             climb.status = UNKNOWN;
         }
-        let moved = place() != Some(before);
+        let moved = place(current()) != Some(before);
         if moved {
             climb.status = UNKNOWN;
         } else if climb.status == DONE {

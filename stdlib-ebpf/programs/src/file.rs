@@ -25,6 +25,9 @@ use crate::{
     subject::{self, answer},
 };
 
+/// Bytes of a file system's name.
+pub(crate) const FS_NAME: u32 = 256;
+
 /// Something with a place in the tree. Addresses are 0 where they cannot be read.
 pub(crate) trait Located {
     fn dentry(&self) -> u64;
@@ -172,7 +175,7 @@ pub(crate) fn text<L: Located>(file: &L, field: u8, slot: *mut Slot) -> Presence
         FS => {
             let block = pointer(file.dentry() + OFF_DENTRY_SB.get());
             let kind = pointer(block + OFF_SB_TYPE.get());
-            name::<256>(slot, pointer(kind + OFF_FS_TYPE_NAME.get()))
+            name::<FS_NAME>(slot, pointer(kind + OFF_FS_TYPE_NAME.get()))
         }
         _ => false,
     })
@@ -220,6 +223,7 @@ pub(crate) struct Files;
 
 impl Kind for Files {
     const EXECUTES: bool = true;
+    const IS_SEEN: bool = true;
 
     #[inline(always)]
     fn value(slot: &mut Slot, field: u8) {
@@ -247,7 +251,7 @@ impl Kind for Files {
             return Presence::None;
         }
         if field == FS && slot.seen.is_there != 0 {
-            return presence(name::<256>(slot, slot.seen.fs_name));
+            return presence(name::<FS_NAME>(slot, slot.seen.fs_name));
         }
         text(&OpenFile(file), field, slot)
     }
@@ -282,7 +286,7 @@ fn opened(slot: &Slot, file: u64) -> Option<[u32; 2]> {
 
 /// `access`: how the file is being opened.
 #[inline(always)]
-fn access_bits([mode, flags]: [u32; 2]) -> u64 {
+pub(crate) fn access_bits([mode, flags]: [u32; 2]) -> u64 {
     let bit = |set: u32, bit: u64| if set != 0 { bit } else { 0 };
     bit(mode & FMODE_READ, access::READ)
         | bit(mode & FMODE_WRITE, access::WRITE)

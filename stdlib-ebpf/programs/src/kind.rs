@@ -15,6 +15,9 @@ pub(crate) trait Kind {
     /// `linux_binprm` as the second argument.
     const EXECUTES: bool = false;
 
+    /// Whether all of its hooks are about a file, which `look` fills in what is seen of.
+    const IS_SEEN: bool = false;
+
     /// Looks at the object of an event that is to be recorded, where the types of the
     /// hook's arguments are known.
     fn look(_ctx: &LsmContext, _hook: u32, _slot: *mut Slot) {}

@@ -19,13 +19,15 @@ use lsmpc_engine::{
 
 use crate::{
     acting::{self, lsmpc_acting},
-    atomic, event, globals,
+    atomic, event,
+    file::FS_NAME,
+    globals,
     kind::Kind,
     maps::{
         EVENTS, LONGEST_TEXT, RATE, RECORD_HEAD, RECORD_STRINGS, RECORD_TEXTS, Record, Slot,
         claim_record, count, release_record,
     },
-    read::{SHORT, at_most, copy, copy_short},
+    read::{SHORT, at_most, copy, copy_short, copy_string},
     seen::{FILE_VALUES, write_values},
     strings::lsmpc_strings,
 };
@@ -149,6 +151,8 @@ const fn fields_of(hook: &HookInfo, mut row: Fields) -> Fields {
     }
     assert!(row.value_count as usize <= MAX_VALUES && row.text_count as usize <= MAX_TEXTS);
     assert!(has_file(&row) == contains(hook.fields, FILE_VALUES[0]));
+    let is_open = matches!(hook.id, HookId::FileOpen);
+    assert!(!is_open || row.values[FILE_VALUES.len()] == FieldId::Access as u8);
     row
 }
 
@@ -204,35 +208,65 @@ fn fill<K: Kind>(record: *mut Record, slot: &mut Slot) -> u32 {
         (*record).end = bytes_at;
         (*record).at = texts_at;
         (*record).number = 0;
-        repeat(
-            texts - acting::TEXTS.len() as u32,
-            &mut Texts::<K> {
-                record,
-                slot,
-                kind: PhantomData,
-            },
-        );
+        if !(K::IS_SEEN && file_texts::<K>(record, slot, row)) {
+            repeat(
+                texts - acting::TEXTS.len() as u32,
+                &mut Texts::<K> {
+                    record,
+                    slot,
+                    kind: PhantomData,
+                },
+            );
+        }
         lsmpc_acting(record, slot);
         (*record).at = values_at;
         (*record).number = 0;
-        let mut left = values;
-        if slot.seen.is_there != 0 && row.values[0] == FILE_VALUES[0] as u8 {
-            write_values(&slot.seen, slot.hook, header.add(1).cast());
-            let many = FILE_VALUES.len() as u32;
-            (*record).at = values_at + many * size_of::<EventValue>() as u32;
-            (*record).number = many;
-            left -= many;
+        let mut done = 0;
+        let has_file = row.values[0] == FILE_VALUES[0] as u8;
+        if K::IS_SEEN && slot.seen.is_there != 0 && has_file {
+            done = write_values(&slot.seen, slot.hook, header.add(1).cast());
+            (*record).at = values_at + done * size_of::<EventValue>() as u32;
+            (*record).number = done;
         }
-        repeat(
-            left,
-            &mut Values::<K> {
-                record,
-                slot,
-                kind: PhantomData,
-            },
-        );
+        if values > done {
+            repeat(
+                values - done,
+                &mut Values::<K> {
+                    record,
+                    slot,
+                    kind: PhantomData,
+                },
+            );
+        }
         (*record).end
     }
+}
+
+/// Adds the texts of a file that was seen, if these are the object's.
+///
+/// # Safety
+/// The record must be claimed by this event.
+#[inline(always)]
+unsafe fn file_texts<K: Kind>(record: *mut Record, slot: &mut Slot, row: &Fields) -> bool {
+    const PATH: u8 = FieldId::Path as u8;
+    const FS: u8 = FieldId::Fs as u8;
+    const COUNT: u8 = 2 + acting::TEXTS.len() as u8;
+    if slot.seen.is_there == 0 || (row.text_count, row.texts[0], row.texts[1]) != (COUNT, PATH, FS)
+    {
+        return false;
+    }
+    event::text::<K>(slot, PATH);
+    // SAFETY: the caller's; behind a text's start there are more bytes than these.
+    unsafe {
+        text(record, PATH, slot);
+        let length = room(record).and_then(|into| copy_string(into, slot.seen.fs_name, FS_NAME));
+        let (presence, length) = match length {
+            Some(length) if length < FS_NAME - 1 => (Presence::Known, length),
+            _ => (Presence::Unknown, 0),
+        };
+        note(record, next(record), FS, presence as u32, length);
+    }
+    true
 }
 
 /// Where the next entry of the record goes.

@@ -9,7 +9,7 @@ use lsmpc_abi::{Presence, event::EventValue, field::FieldId, hook::HookId};
 
 use crate::{
     exe::PF_KTHREAD,
-    file::{running_by, type_of},
+    file::{access_bits, running_by, type_of},
     globals::{
         self, OFF_BPRM_FILE, OFF_CRED_FSUID, OFF_DENTRY_SB, OFF_FILE_FLAGS, OFF_FILE_INODE,
         OFF_FILE_MODE, OFF_FILE_PATH, OFF_FS_TYPE_NAME, OFF_INODE_GID, OFF_INODE_MODE,
@@ -18,7 +18,7 @@ use crate::{
     },
     maps::Slot,
     read::load,
-    subject::{credentials, current},
+    subject::{Task, credentials, current},
 };
 
 /// Something that the kernel has handed out, as the verifier knows it.
@@ -90,9 +90,10 @@ fn look(slot: *mut Slot, file: Typed) {
             Some(writers) => load(inode, writers),
             None => 0,
         };
-        let acting: u32 = load(credentials(), OFF_CRED_FSUID.get());
+        let task = current();
+        let acting: u32 = load(credentials(task), OFF_CRED_FSUID.get());
         (*seen).is_owned = u32::from(acting == owner);
-        (*seen).is_exe = u32::from(inode == executed());
+        (*seen).is_exe = u32::from(inode == executed(task));
         (*seen).opened = [
             load(file, OFF_FILE_MODE.get()),
             load(file, OFF_FILE_FLAGS.get()),
@@ -107,10 +108,9 @@ fn look(slot: *mut Slot, file: Typed) {
 
 /// The inode of what the acting task executes, or null.
 #[inline(always)]
-fn executed() -> Typed {
+fn executed(task: Task) -> Typed {
     // SAFETY: what the current task leads to.
     unsafe {
-        let task = current().cast_const();
         let flags: u32 = load(task, OFF_TASK_FLAGS.get());
         let mm: Typed = load(task, OFF_TASK_MM.get());
         if mm.is_null() || flags & PF_KTHREAD != 0 {
@@ -137,12 +137,14 @@ pub(crate) const FILE_VALUES: [FieldId; 8] = [
     FieldId::FileIsExe,
 ];
 
-/// Writes these fields of the file that was seen.
+/// Writes these fields of the file that was seen, and how it is being opened where that
+/// is the next; how many they are.
 ///
 /// # Safety
-/// `into` must have room for them.
+/// `into` must have room for them; the hook must be one of [`crate::file::Files`].
 #[inline(always)]
-pub(crate) unsafe fn write_values(seen: &Seen, hook: u32, into: *mut EventValue) {
+pub(crate) unsafe fn write_values(seen: &Seen, hook: u32, into: *mut EventValue) -> u32 {
+    const OPEN: u32 = HookId::FileOpen as u32;
     let mode = u64::from(seen.mode);
     let running = match (globals::executed_is_marked(), OFF_INODE_WRITERS.get()) {
         (true, Some(_)) => Some(running_by(seen.writers, hook)),
@@ -164,11 +166,23 @@ pub(crate) unsafe fn write_values(seen: &Seen, hook: u32, into: *mut EventValue)
         unsafe { write_value(into.add(number), FILE_VALUES[number] as u8, values[number]) };
         number += 1;
     }
+    if hook != OPEN {
+        return number as u32;
+    }
+    // SAFETY: the caller's.
+    unsafe {
+        let access = access_bits(seen.opened);
+        write_value(into.add(number), FieldId::Access as u8, Some(access));
+    }
+    number as u32 + 1
 }
 
 /// Writes a value of a record that is known or unknown.
+///
+/// # Safety
+/// `into` must lie in a record.
 #[inline(always)]
-unsafe fn write_value(into: *mut EventValue, field: u8, value: Option<u64>) {
+pub(crate) unsafe fn write_value(into: *mut EventValue, field: u8, value: Option<u64>) {
     let (presence, value) = match value {
         Some(value) => (Presence::Known, value),
         None => (Presence::Unknown, 0),

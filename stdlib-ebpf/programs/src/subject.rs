@@ -95,10 +95,10 @@ pub(crate) extern "C" fn lsmpc_subject_value(slot: *mut Slot, field: u64) -> u64
         GID => Some(ids >> 32),
         EUID => Some(credential::<u32>(OFF_CRED_EUID.get()).into()),
         EGID => Some(credential::<u32>(OFF_CRED_EGID.get()).into()),
-        AUID => login_uid().map(u64::from),
+        AUID => login_uid(current()).map(u64::from),
         CAPS => Some(capabilities()),
-        CONTAINERIZED => is_containerized().map(u64::from),
-        INITIAL_MNTNS => is_in_initial_mntns().map(u64::from),
+        CONTAINERIZED => is_containerized(current()).map(u64::from),
+        INITIAL_MNTNS => is_in_initial_mntns(current()).map(u64::from),
         _ => None,
     };
     answer(&mut slot.work, value);
@@ -137,52 +137,52 @@ pub(crate) fn answer(work: &mut Work, value: Option<u64>) {
     }
 }
 
-/// The current task's effective credentials, as the verifier knows them.
+/// The effective credentials of the current task, as the verifier knows them.
 #[inline(always)]
-pub(crate) fn credentials() -> *const c_void {
+pub(crate) fn credentials(task: Task) -> *const c_void {
     // SAFETY: a member of the current task.
-    unsafe { load(current(), OFF_TASK_CRED.get()) }
+    unsafe { load(task, OFF_TASK_CRED.get()) }
 }
 
 /// A member of them.
 #[inline(always)]
 pub(crate) fn credential<T: Copy>(offset: u64) -> T {
     // SAFETY: a member of the current task's credentials.
-    unsafe { load(credentials(), offset) }
+    unsafe { load(credentials(current()), offset) }
 }
 
-/// The login user id; `u32::MAX`: unset.
+/// The login user id of the current task; `u32::MAX`: unset.
 #[inline(always)]
-pub(crate) fn login_uid() -> Option<u32> {
+pub(crate) fn login_uid(task: Task) -> Option<u32> {
     let offset = OFF_TASK_LOGINUID.get()?;
     // SAFETY: a member of the current task.
-    Some(unsafe { load(current(), offset) })
+    Some(unsafe { load(task, offset) })
 }
 
 /// The effective capabilities: one word, or two halves, the lower one first.
 #[inline(always)]
-pub(crate) fn capabilities() -> u64 {
+fn capabilities() -> u64 {
     credential(OFF_CRED_CAP_EFFECTIVE.get())
 }
 
 /// Whether the pid namespace is not the initial one.
 #[inline(always)]
-fn is_containerized() -> Option<bool> {
+fn is_containerized(task: Task) -> Option<bool> {
     let (to_pid, to_level) = (OFF_TASK_THREAD_PID.get()?, OFF_PID_LEVEL.get()?);
     // SAFETY: what the current task leads to.
     unsafe {
-        let pid: *const c_void = load(current(), to_pid);
+        let pid: *const c_void = load(task, to_pid);
         (!pid.is_null()).then(|| load::<u32>(pid, to_level) != 0)
     }
 }
 
 /// Whether the mount namespace is the initial one.
 #[inline(always)]
-fn is_in_initial_mntns() -> Option<bool> {
+fn is_in_initial_mntns(task: Task) -> Option<bool> {
     let first = globals::init_nsproxy();
     let (to_proxy, to_namespace) = (OFF_TASK_NSPROXY.get()?, OFF_NSPROXY_MNT.get()?);
     // SAFETY: a member of the current task.
-    let proxy: *const c_void = unsafe { load(current(), to_proxy) };
+    let proxy: *const c_void = unsafe { load(task, to_proxy) };
     if first == 0 || proxy.is_null() {
         return None;
     }
@@ -195,20 +195,20 @@ fn is_in_initial_mntns() -> Option<bool> {
     Some(own == initial)
 }
 
-/// The namespaces, for records.
+/// The namespaces of the current task, for records.
 #[inline(always)]
-pub(crate) fn namespaces() -> u32 {
+pub(crate) fn namespaces(task: Task) -> u32 {
     let bits = |known: Option<bool>, set: u32, unknown: u32| match known {
         Some(true) => set,
         Some(false) => 0,
         None => unknown,
     };
     bits(
-        is_containerized(),
+        is_containerized(task),
         names::CONTAINERIZED,
         names::CONTAINERIZED_UNKNOWN,
     ) | bits(
-        is_in_initial_mntns(),
+        is_in_initial_mntns(task),
         names::INITIAL_MNTNS,
         names::INITIAL_MNTNS_UNKNOWN,
     )
