@@ -52,11 +52,12 @@
 //! The next epoch is stored before an image is published, so that an interrupted
 //! run never leads to two images with the same one.
 
+mod directory;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -69,7 +70,6 @@ use crate::btf::KernelBtf;
 use crate::control::{self, Application, Control};
 use crate::error::{Error, Result};
 use crate::image::{self, CheckedImage, Header};
-use crate::lock::{self, Attempt, Lock};
 use crate::object::ProgramObject;
 use crate::offsets;
 use crate::pins::{self, Group, KernelPins, Layout, State, Survey};
@@ -80,6 +80,9 @@ use crate::support::{self, Unsupported};
 use crate::sys;
 use crate::system::{RunningKernel, System};
 use crate::teardown;
+
+pub(crate) use directory::lock_existing;
+use directory::take_lock;
 
 /// What all of an apply needs to know.
 struct Context<'a> {
@@ -166,46 +169,6 @@ pub(crate) fn kernel_types(system: &System) -> Result<KernelBtf> {
         .bytes(PATH)
         .map_err(|error| failed(error.to_string()))?;
     KernelBtf::parse(bytes).map_err(|error| failed(error.to_string()))
-}
-
-/// Makes the pin directory and takes its lock.
-fn take_lock(layout: &Layout) -> Result<Lock> {
-    let dir = layout.dir();
-    let unsuitable = |reason: String| Error::Directory {
-        dir: dir.to_owned(),
-        reason,
-    };
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(dir)
-        .map_err(|source| unsuitable(source.to_string()))?;
-    // Whoever can remove a link's pin can end the enforcement.
-    let metadata = fs::metadata(dir).map_err(|source| unsuitable(source.to_string()))?;
-    let parent = dir.parent().and_then(|parent| fs::metadata(parent).ok());
-    if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return Err(unsuitable(format!("it belongs to uid {}", metadata.uid())));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        return Err(unsuitable("others can write to it".into()));
-    }
-    if parent.is_some_and(|parent| parent.mode() & 0o1002 == 0o002) {
-        return Err(unsuitable("others can write to the directory above".into()));
-    }
-    lock_existing(layout)
-}
-
-/// Takes the lock of a pin directory that is there.
-pub(crate) fn lock_existing(layout: &Layout) -> Result<Lock> {
-    let dir = layout.dir();
-    match lock::exclusive(dir) {
-        Ok(Attempt::Held(lock)) => Ok(lock),
-        Ok(Attempt::Busy(holder)) => Err(Error::ApplyBusy {
-            dir: dir.to_owned(),
-            holder,
-        }),
-        Err(source) => Err(Error::system(format!("locking {}", dir.display()), source)),
-    }
 }
 
 /// Looks at the pins.
@@ -309,8 +272,7 @@ impl Context<'_> {
                 return Err(error);
             }
         };
-        (self.observe)(Step::Published);
-        // From here on nothing may fail the apply: the policy is in force.
+        // From the commit point on nothing may fail the apply: the policy is in force.
         if let Ok(detaching) = attach::detach(layout, found, &unused) {
             applied.detached = detaching.iter().map(|one| one.hook.clone()).collect();
             applied.detach_pending = attach::wait_detached(&detaching, self.options.detach_timeout)
@@ -383,9 +345,10 @@ impl Context<'_> {
         let digest = image.header.digest;
         let sticky = image.sticky()?;
         let image = image.with_epoch(epoch);
+        // Not between the image and the slot, so that little is.
+        write_control(layout, &control)?;
         let stored = store::store(&image)?;
         (self.observe)(Step::ImageStored);
-        write_control(layout, &control)?;
         if !sticky.is_empty() {
             let coming = Coming {
                 image: &image,
@@ -401,6 +364,7 @@ impl Context<'_> {
             (self.observe)(Step::TasksSeeded);
         }
         store::publish(policy.as_fd(), &stored)?;
+        (self.observe)(Step::Published);
 
         let unused = found
             .links
