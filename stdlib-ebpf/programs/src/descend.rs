@@ -1,13 +1,15 @@
-//! From the root of a mount down to a directory, component by component.
+//! From the root of a mount down to a directory or a file, component by component.
 //!
-//! Owns the names of dentries that are read through typed pointers. Must not know what is
+//! Owns classifying and spelling out what lies below a root, and the names of dentries that are read through typed pointers. Must not know what is
 //! kept of a directory, nor whether anything changes meanwhile: who descends compares the
 //! counts of `rename_lock` before and after.
 
 use core::ffi::c_void;
 
 use lsmpc_engine::{
-    Child, How, NAME_WORDS, Name, child_state,
+    Child, How, NAME_WORDS, Name,
+    bits::bound,
+    child_state,
     repeat::{Step, repeat},
 };
 
@@ -16,7 +18,7 @@ use crate::{
         OFF_DENTRY_FLAGS, OFF_DENTRY_INLINE, OFF_DENTRY_LEN, OFF_DENTRY_NAME, OFF_DENTRY_PARENT,
     },
     image::Image,
-    maps::Page,
+    maps::{Page, Slot},
     read::load,
 };
 
@@ -84,19 +86,9 @@ impl Step for Descent<'_> {
             return false;
         }
         self.failed = 1;
-        let mut dentry = self.directory;
-        let mut level = 0;
-        loop {
-            // SAFETY: a dentry's parent is a dentry.
-            let parent: *const c_void = unsafe { load(dentry, OFF_DENTRY_PARENT.get()) };
-            if parent == at {
-                break;
-            }
-            level += 1;
-            if level == LEVELS || parent == dentry {
-                return false;
-            }
-            dentry = parent;
+        let dentry = below(at, self.directory);
+        if dentry.is_null() {
+            return false;
         }
         // SAFETY: a dentry.
         self.flags |= unsafe { load::<u32>(dentry, OFF_DENTRY_FLAGS.get()) };
@@ -117,6 +109,100 @@ impl Step for Descent<'_> {
         self.failed = 0;
         true
     }
+}
+
+/// The dentry right below `at` on the way to `last`, or null if there is none.
+#[inline(always)]
+fn below(at: *const c_void, last: *const c_void) -> *const c_void {
+    let mut dentry = last;
+    let mut level = 0;
+    loop {
+        // SAFETY: a dentry's parent is a dentry.
+        let parent: *const c_void = unsafe { load(dentry, OFF_DENTRY_PARENT.get()) };
+        if parent == at {
+            return dentry;
+        }
+        level += 1;
+        if level == LEVELS || parent == dentry {
+            return core::ptr::null();
+        }
+        dentry = parent;
+    }
+}
+
+/// Spells out the names from a root to a dentry.
+struct Spelling {
+    slot: *mut Slot,
+    /// Where it shall end.
+    last: *const c_void,
+    /// How far it has come.
+    at: *const c_void,
+    /// 1 if it cannot go on.
+    failed: u32,
+}
+
+impl Step for Spelling {
+    #[inline(always)]
+    fn step(&mut self) -> bool {
+        let at = self.at;
+        if at == self.last {
+            return false;
+        }
+        self.failed = 1;
+        let dentry = below(at, self.last);
+        if dentry.is_null() {
+            return false;
+        }
+        let name = name(dentry);
+        if name.length == 0 {
+            return false;
+        }
+        // SAFETY: the slot is claimed by this event.
+        let work = unsafe { &mut (*self.slot).work };
+        let start = bound::<0x7ff>(u64::from(work.end)) as usize;
+        let [first, second, third, fourth] = name.words;
+        // SAFETY: less than 2048 bytes and a name into the buffer. What comes after the
+        // name is overwritten by the next one.
+        unsafe {
+            let into = work.text.as_mut_ptr().add(start);
+            *into = b'/';
+            // VERIFIER: LLVM would split unaligned accesses into bytes.
+            core::arch::asm!(
+                "*(u64 *)({0} + 1) = {1}",
+                "*(u64 *)({0} + 9) = {2}",
+                "*(u64 *)({0} + 17) = {3}",
+                "*(u64 *)({0} + 25) = {4}",
+                in(reg) into, in(reg) first, in(reg) second, in(reg) third, in(reg) fourth,
+                options(nostack),
+            );
+        }
+        work.end = start as u32 + 1 + name.length;
+        self.at = dentry;
+        self.failed = 0;
+        true
+    }
+}
+
+/// Puts the names from `root` down to `last` into the slot's text buffer, as a path; whether
+/// that could be done.
+///
+/// # Safety
+/// `last` and `root` must be typed pointers to dentries, and the slot claimed by this event.
+#[inline(always)]
+pub(crate) unsafe fn spell(slot: *mut Slot, last: *const c_void, root: *const c_void) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        (*slot).work.start = 0;
+        (*slot).work.end = 0;
+    }
+    let mut spelling = Spelling {
+        slot,
+        last,
+        at: root,
+        failed: 0,
+    };
+    repeat(LEVELS + 1, &mut spelling);
+    spelling.failed == 0 && spelling.at == last
 }
 
 /// Where a name leads from the state of its directory.

@@ -33,11 +33,11 @@ use lsmpc_engine::{How, class_of, follow};
 
 use crate::{
     atomic,
-    descend::{Descent, child, name},
+    descend::{self, Descent, child, name},
     event::Pending,
     globals::{self, OFF_DENTRY_INODE, OFF_DENTRY_PARENT, OFF_VFSMOUNT_ROOT},
     image::Image,
-    maps::{DIRECTORIES, Page, Slot},
+    maps::{DIRECTORIES, Slot},
     path::{END, sequence},
     read::{load, low_half, pointer},
 };
@@ -190,21 +190,21 @@ pub(crate) fn ask(
         let inode: *const c_void = load(parent, OFF_DENTRY_INODE.get());
         (mnt as u64, root, parent, inode as u64)
     };
-    let (state, name) = if let Some(found) = find(inode, mnt, of) {
+    let known = find(inode, mnt, of);
+    let mut state = 0;
+    let mut name = name(dentry);
+    let mut is_known = false;
+    if let Some(found) = known {
         // SAFETY: an entry of the map. Adding nothing orders the loads before it.
         unsafe {
-            let state = atomic::load(&raw const (*found).state) as u32;
-            let name = name(dentry);
-            let then = atomic::load(&raw const (*found).changes);
+            state = atomic::load(&raw const (*found).state) as u32;
+            event.changes = atomic::load(&raw const (*found).changes);
             let matters = atomic::load(&raw const (*found).matters);
-            if atomic::add(&raw mut (*found).inode, 0) != inode || (then ^ changes()) & matters != 0
-            {
-                return NOT_KNOWN;
-            }
-            event.changes = then;
-            (state, name)
+            is_known = atomic::add(&raw mut (*found).inode, 0) == inode
+                && (event.changes ^ changes()) & matters == 0;
         }
-    } else {
+    }
+    if !is_known {
         // SAFETY: the root of a mount has an inode.
         let top = unsafe { load::<*const c_void>(root, OFF_DENTRY_INODE.get()) } as u64;
         let Some(found) = find(top, mnt, of) else {
@@ -213,24 +213,23 @@ pub(crate) fn ask(
         let before = changes();
         // SAFETY: as above.
         unsafe {
-            atomic::add(&raw mut (*found).inode, 0);
-            // It has been read before the counts.
-            if load::<*const c_void>(dentry, OFF_DENTRY_PARENT.get()) != parent {
-                return NOT_KNOWN;
-            }
-            let state = atomic::load(&raw const (*found).state) as u32;
-            let descent = Descent::new(image, event.header, parent, root, state);
-            let Some((state, flags)) = descent.state() else {
-                return NOT_KNOWN;
-            };
-            let name = name(dentry);
+            let first = atomic::load(&raw const (*found).state) as u32;
             let then = atomic::load(&raw const (*found).changes);
             let matters = atomic::load(&raw const (*found).matters);
+            // It has been read before the counts.
             if atomic::add(&raw mut (*found).inode, 0) != top
                 || (then ^ before) & matters != 0
                 || before & CHANGING != 0
-                || changes() != before
+                || load::<*const c_void>(dentry, OFF_DENTRY_PARENT.get()) != parent
             {
+                return NOT_KNOWN;
+            }
+            let descent = Descent::new(image, event.header, parent, root, first);
+            let Some((last, flags)) = descent.state() else {
+                return NOT_KNOWN;
+            };
+            name = descend::name(dentry);
+            if atomic::add(&raw mut (*found).inode, 0) != top || changes() != before {
                 return NOT_KNOWN;
             }
             if flags & ASKS_AGAIN == 0
@@ -242,14 +241,14 @@ pub(crate) fn ask(
                     of,
                     changes: before,
                     matters: BOTH,
-                    state,
+                    state: last,
                 };
                 Directory::write(entry, &known);
             }
+            state = last;
             event.changes = before;
-            (state, name)
         }
-    };
+    }
     if name.length == 0 {
         return KNOWN;
     }
@@ -266,6 +265,41 @@ pub(crate) fn ask(
         }
         _ => KNOWN,
     }
+}
+
+/// Puts the path of `dentry`, seen through `mnt`, into the slot's text buffer, as it was
+/// when the event was answered; whether that could be done. There must be no name above the
+/// root of the mount.
+// VERIFIER: not a global function: those cannot be given a typed pointer.
+#[inline(never)]
+pub(crate) fn spell(
+    slot: *mut Slot,
+    event: &Pending<'_>,
+    dentry: *const c_void,
+    mnt: *const c_void,
+) -> bool {
+    let of = pair(event.epoch, event.classifier);
+    // SAFETY: typed pointers, and an entry of the map; the slot is claimed by this event.
+    unsafe {
+        let root: *const c_void = load(mnt, OFF_VFSMOUNT_ROOT.get());
+        let top = load::<*const c_void>(root, OFF_DENTRY_INODE.get()) as u64;
+        let Some(found) = find(top, mnt as u64, of) else {
+            return false;
+        };
+        let then = atomic::load(&raw const (*found).changes);
+        let matters = atomic::load(&raw const (*found).matters);
+        if matters != MOUNTS || (then ^ event.changes) & MOUNTS != 0 {
+            return false;
+        }
+        if !descend::spell(slot, dentry, root) {
+            return false;
+        }
+        if atomic::add(&raw mut (*found).inode, 0) != top || changes() != event.changes {
+            return false;
+        }
+        (*slot).holds = HOLDS_PATH;
+    }
+    true
 }
 
 /// Whether the slot holds the path of its file, as it was when the locks counted `changes`.

@@ -267,13 +267,13 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         start,
         end: 0,
     };
-    let place = if event.classifier == 0 {
+    let located = if event.classifier == 0 {
         None
     } else {
         place(ctx, hook)
     };
     let mut is_known = false;
-    if let Some((dentry, mnt)) = place {
+    if let Some((dentry, mnt)) = located {
         match directory::ask(image, &mut event, dentry, mnt) {
             directory::ALLOWS => return 0,
             answer => is_known = answer != directory::NOT_KNOWN,
@@ -290,10 +290,16 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         arrange(&mut (*slot).arguments);
     }
     let has_place = has_place(hook);
-    if has_place && event.end != 0 {
-        K::call_text(slot, PATH);
-        // SAFETY: claimed.
-        if unsafe { directory::is_as_then(&*slot, event.changes) } {
+    if event.end != 0
+        && let Some((dentry, mnt)) = place(ctx, hook)
+    {
+        let mut is_as_then = directory::spell(slot, &event, dentry, mnt);
+        if !is_as_then {
+            K::call_text(slot, PATH);
+            // SAFETY: claimed.
+            is_as_then = unsafe { directory::is_as_then(&*slot, event.changes) };
+        }
+        if is_as_then {
             event.start = event.end;
         }
     }
