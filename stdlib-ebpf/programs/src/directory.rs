@@ -194,15 +194,19 @@ pub(crate) fn ask(
     let mut state = 0;
     let mut name = name(dentry);
     let mut is_known = false;
+    let before;
     if let Some(found) = known {
         // SAFETY: an entry of the map. Adding nothing orders the loads before it.
         unsafe {
             state = atomic::load(&raw const (*found).state) as u32;
             event.changes = atomic::load(&raw const (*found).changes);
             let matters = atomic::load(&raw const (*found).matters);
-            is_known = atomic::add(&raw mut (*found).inode, 0) == inode
-                && (event.changes ^ changes()) & matters == 0;
+            let is_it = atomic::add(&raw mut (*found).inode, 0) == inode;
+            before = changes();
+            is_known = is_it && (event.changes ^ before) & matters == 0;
         }
+    } else {
+        before = changes();
     }
     if !is_known {
         // SAFETY: the root of a mount has an inode.
@@ -210,7 +214,6 @@ pub(crate) fn ask(
         let Some(found) = find(top, mnt, of) else {
             return NOT_KNOWN;
         };
-        let before = changes();
         // SAFETY: as above.
         unsafe {
             let first = atomic::load(&raw const (*found).state) as u32;
