@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use lsmpc_abi::catalogue;
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::{MAX_BOUNDARIES, MAX_STEPS, Masks};
 use lsmpc_compiler::event::{Event, Verdict};
@@ -13,6 +12,7 @@ use lsmpc_compiler::source::MemoryReader;
 use lsmpc_compiler::tables::Tables;
 use lsmpc_compiler::{Analysis, Options, analyse};
 use lsmpc_engine::image::Image;
+use lsmpc_random::limits::long_walk;
 
 fn analysis(text: &str) -> Analysis {
     let reader = MemoryReader::default().file("/p.lsmp", text);
@@ -151,47 +151,6 @@ fn what_sticks_to_a_subject() {
         says(r#"{"hook":"file_open","uid":1,"exe":"/d"}"#),
         [(1, 2), (0, 1), (0, 0)]
     );
-}
-
-/// One rule that asks that many questions, all of which have to be answered by yes.
-fn long_walk(steps: usize) -> (String, String) {
-    let flags = [FieldId::Caps, FieldId::MountFlags].map(|field| {
-        let info = catalogue::field(field);
-        let single = info
-            .enumerators
-            .iter()
-            .filter(|flag| flag.value.count_ones() == 1);
-        let mut names: Vec<(u64, &str)> = single.map(|flag| (flag.value, flag.name)).collect();
-        names.sort_unstable();
-        names.dedup_by_key(|(value, _)| *value);
-        let names = names.into_iter().map(move |(_, name)| (field, name));
-        names.take(30).collect::<Vec<_>>()
-    });
-    let mut conds = Vec::new();
-    let mut event = String::from(r#"{"hook":"sb_mount""#);
-    for names in &flags {
-        let Some((field, _)) = names.first() else {
-            continue;
-        };
-        let set: Vec<String> = names.iter().map(|(_, name)| format!("{name:?}")).collect();
-        let _ = write!(event, ",{:?}:[{}]", field.name(), set.join(","));
-        conds.extend(
-            names
-                .iter()
-                .map(|(field, name)| format!("{} has {name}", field.name())),
-        );
-    }
-    for field in ["uid", "gid", "pid"] {
-        conds.push(format!("{field} == 1"));
-        let _ = write!(event, ",\"{field}\":1");
-    }
-    let programs = steps - conds.len();
-    conds.extend((0..programs).map(|number| format!("ancestor.exe == \"/p{number}\"")));
-    let list: Vec<String> = (0..programs)
-        .map(|number| format!("\"/p{number}\""))
-        .collect();
-    let _ = write!(event, ",\"ancestor.exe\":[{}]}}", list.join(","));
-    (format!("deny sb_mount when {}", conds.join(" and ")), event)
 }
 
 #[test]

@@ -58,7 +58,7 @@ pub use format::format;
 pub use lexer::{Comment, CommentPlace};
 pub use literal::{print_literal, print_string};
 pub use outline::MAX_NESTING;
-pub use parse::{MAX_FILE_BYTES, Parsed, parse};
+pub use parse::{MAX_FILE_BYTES, Parsed, parse, token_spans};
 pub use print::{print, print_expr};
 pub use span::{FileId, Span, Spanned};
 pub use strip::strip_spans;

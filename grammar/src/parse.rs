@@ -39,6 +39,14 @@ pub fn parse(file: FileId, text: &str) -> Parsed {
     parts.unwrap_or_else(|| read(file, text).0)
 }
 
+/// Where the tokens of a text stand, in its order. After too many errors the rest of the
+/// text has none.
+#[must_use]
+pub fn token_spans(file: FileId, text: &str) -> Vec<Span> {
+    let (_, tokens) = read(file, text);
+    tokens.into_iter().map(|token| token.span).collect()
+}
+
 /// [`parse`], with the tokens beside its result.
 pub(crate) fn read(file: FileId, text: &str) -> (Parsed, Vec<Lexeme<'_>>) {
     let mut errors = Errors::new();

@@ -5,9 +5,10 @@
 //! an event means.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use aya::programs::{ProgramError, SocketFilter, TestRun as _};
-use aya::{Ebpf, EbpfLoader, TestRunOptions};
+use aya::{Ebpf, EbpfLoader, TestRunOptions, TestRunResult};
 use lsmpc_abi::evaluate::{self, FAULTED, FIELDS, GivenValue, TEXT_COUNT, TEXT_SIZE, kind};
 use lsmpc_abi::field::FieldId;
 use lsmpc_abi::image::PAGE_SIZE;
@@ -94,7 +95,12 @@ impl KernelEngine {
         self.run()
     }
 
-    fn give(&self, hook: u16, event: &Event) -> Result<()> {
+    /// Gives the program an event, for [`Self::time`].
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not take it.
+    pub fn give(&mut self, hook: u16, event: &Event) -> Result<()> {
         let mut texts = 0;
         let mut given = Vec::with_capacity(size_of::<evaluate::Given>());
         given.extend(u32::from(hook).to_ne_bytes());
@@ -156,14 +162,28 @@ impl KernelEngine {
         })
     }
 
-    fn run(&mut self) -> Result<std::result::Result<u32, Fault>> {
+    /// What a run takes on the event that was given, on average over so many runs, by
+    /// the kernel's clock.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel does not run the program.
+    pub fn time(&mut self, repeat: u32) -> Result<Duration> {
+        self.run_program(repeat).map(|result| result.duration)
+    }
+
+    fn run_program(&mut self, repeat: u32) -> Result<TestRunResult> {
         let options = TestRunOptions {
             data_in: Some(&PACKET),
+            repeat,
             ..TestRunOptions::new()
         };
         let failed = |error: ProgramError| crate::attach::refused(evaluate::PROGRAM, error);
-        let result = program(&mut self.ebpf)?.test_run(options).map_err(failed)?;
-        let answer = result.return_value;
+        program(&mut self.ebpf)?.test_run(options).map_err(failed)
+    }
+
+    fn run(&mut self) -> Result<std::result::Result<u32, Fault>> {
+        let answer = self.run_program(1)?.return_value;
         match Fault::from_number(answer & !FAULTED) {
             _ if answer & FAULTED == 0 => Ok(Ok(answer)),
             Some(fault) => Ok(Err(fault)),

@@ -70,10 +70,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     Ok(tally.failed == 0)
 }
 
-/// The formatting of both workspaces.
+/// The formatting of both workspaces, and of the fuzzers.
 fn formatting() -> Result<bool> {
     let mut all = true;
-    for manifest in manifests() {
+    let fuzzers = repository::root().join("fuzz/Cargo.toml");
+    for manifest in manifests().into_iter().chain([fuzzers]) {
         let mut command = process::cargo();
         command
             .args(["fmt", "--all", "--check", "--manifest-path"])

@@ -16,6 +16,7 @@ mod cpio;
 mod cross;
 mod demo;
 mod ebpf;
+mod fuzz;
 mod image;
 mod kernels;
 mod matrix;
@@ -64,6 +65,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Compile the same rules with other compilers, too, and write the tables.
     Compare(compare::Arguments),
+    /// Fuzz, guided by coverage.
+    Fuzz(fuzz::Arguments),
     /// Everything a change has to pass.
     Ci(ci::Arguments),
 }
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
     };
     match result {

@@ -15,6 +15,9 @@ use crate::{cross, kernels, process, qemu, repository};
 /// The cargo-deny that is built.
 const CARGO_DENY: &str = "0.20.2";
 
+/// The cargo-fuzz that is built.
+const CARGO_FUZZ: &str = "0.13.2";
+
 /// For BPF objects.
 const PACKAGES: &[&str] = &[
     "rustc-web",
@@ -163,6 +166,22 @@ fn build_cargo_deny() -> Result<()> {
     cargo.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "false");
     process::quiet(&mut cargo)
         .context("cargo-deny could not be built: is crates.io within reach?")?;
+    step.done("built");
+    Ok(())
+}
+
+/// cargo-fuzz, which only `cargo xtask fuzz` uses.
+pub(crate) fn ensure_cargo_fuzz() -> Result<()> {
+    if repository::tool("cargo-fuzz").is_file() {
+        return Ok(());
+    }
+    let step = Step::start(format!(
+        "building cargo-fuzz {CARGO_FUZZ}, about two minutes"
+    ));
+    let mut cargo = install("cargo-fuzz", CARGO_FUZZ);
+    cargo.arg("--debug").env("CARGO_PROFILE_DEV_DEBUG", "false");
+    process::quiet(&mut cargo)
+        .context("cargo-fuzz could not be built: is crates.io within reach?")?;
     step.done("built");
     Ok(())
 }

@@ -11,10 +11,11 @@ use lsmpc_compiler::hir::Hir;
 use lsmpc_compiler::ir::{Ir, Sticky};
 use lsmpc_compiler::reference::evaluate;
 use lsmpc_compiler::tables::Tables;
+use lsmpc_random::{events, sources};
 use proptest::prelude::*;
 
 use crate::consistent::{consistent, known};
-use crate::{analysis, compiled, events, naive, run, saw, see, source_case, sources};
+use crate::{analysis, compiled, naive, run, saw, see, source_case};
 
 fn reaction(answer: &Answer) -> Reaction {
     Reaction {

@@ -13,15 +13,14 @@
 mod claims;
 mod consistent;
 mod differences;
-mod events;
 #[path = "../support/kernel.rs"]
 mod kernel;
+mod limits;
 mod naive;
 mod open;
-mod policies;
-mod sources;
 
 use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use lsmpc_abi::field::FieldId;
@@ -36,6 +35,9 @@ use lsmpc_compiler::source::MemoryReader;
 use lsmpc_compiler::tables::Tables;
 use lsmpc_compiler::{Analysis, Options, analyse};
 use lsmpc_engine::image::Image;
+use lsmpc_random::collisions::Components;
+use lsmpc_random::near::Asked;
+use lsmpc_random::{Choices, events, policies, sources};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestError, TestRng, TestRunner};
 
@@ -88,6 +90,28 @@ fn case() -> impl Strategy<Value = (Ir, Vec<Event>)> {
     })
 }
 
+/// As many events again, close to what the policy asks, and with names that collide with
+/// those in its tables. The same for the same policy.
+fn nearby(ir: &Ir, tables: &Tables, seed: &str, count: usize) -> Vec<Event> {
+    let asked = Asked::by(ir);
+    if !asked.has_hooks() {
+        return Vec::new();
+    }
+    let components = Components::of(tables.image());
+    let mut hasher = DefaultHasher::new();
+    seed.hash(&mut hasher);
+    let mut choices = Choices::seeded(hasher.finish());
+    let mut one = || {
+        let mut event = asked.event(&mut choices);
+        if !components.is_empty() && choices.once_in(4) {
+            let twins = components.put_twins(&mut event, &mut choices);
+            see(|seen| seen.collisions += twins as u64);
+        }
+        event
+    };
+    (0..count).map(|_| one()).collect()
+}
+
 fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     let lowered = match lower(ir, &LowerOptions::default()) {
         Ok(lowered) => lowered,
@@ -103,7 +127,8 @@ fn agree(ir: &Ir, events: &[Event]) -> Result<(), TestCaseError> {
     let image =
         Image::from_bytes(lowered.bytes).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let tables = Tables::new(image).map_err(|error| TestCaseError::fail(error.to_string()))?;
-    for event in events {
+    let near = nearby(ir, &tables, &format!("{ir:?}"), events.len());
+    for event in events.iter().chain(&near) {
         let (wanted, mattered) = naive::evaluate(ir, event);
         saw(&wanted);
         let (number, given) = tables
@@ -139,6 +164,8 @@ struct Seen {
     unknown: u64,
     too_complex: u64,
     in_kernel: u64,
+    /// Names of the hash of others.
+    collisions: u64,
 }
 
 impl Seen {
@@ -223,8 +250,10 @@ fn run<T: Clone + std::fmt::Debug>(
 #[test]
 fn tables_agree_with_the_intermediate_form() {
     let show = |ir: &Ir| format!("{ir:#?}");
-    let seen = run("intermediate form", 1, case(), agree, show);
+    // Half of the events are made by `nearby`.
+    let seen = run("intermediate form", 2, case(), agree, show);
     assert!(seen.is_varied(), "{seen:?}");
+    assert!(seen.collisions > 0 || seen.events < 1000, "{seen:?}");
 }
 
 fn analysis(text: &str) -> Analysis {
@@ -278,7 +307,8 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
     let Some((hir, ir, tables)) = compiled(text)? else {
         return Ok(());
     };
-    for event in events {
+    let near = nearby(&ir, &tables, text, events.len());
+    for event in events.iter().chain(&near) {
         let wanted = evaluate(&hir, event).unwrap();
         saw(&wanted);
         let (number, given) = tables
@@ -305,7 +335,7 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
 fn tables_agree_with_the_reference() {
     let seen = run(
         "reference",
-        1,
+        2,
         source_case(),
         |text, events| agree_with_reference(text, events),
         String::clone,

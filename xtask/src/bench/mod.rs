@@ -1,11 +1,14 @@
 //! `cargo xtask bench`: counts instructions in guests whose clock is their instruction
 //! count, and writes the tables and pictures of `docs/performance.md`.
 //!
+//! With `--native` it times the engine alone, on this machine ([`native`]).
+//!
 //! The suite says what a row means; here is only what it is given ([`material`]), how
 //! rows are shown ([`rows`], [`plot`]), and which of them are compared ([`claims`]).
 
 mod claims;
 mod material;
+mod native;
 mod plot;
 mod rows;
 
@@ -49,12 +52,22 @@ pub(crate) struct Arguments {
     /// Leave the document alone
     #[arg(long)]
     no_write: bool,
+    /// Time the engine in this machine's own kernel instead; as root
+    #[arg(long, conflicts_with_all = ["kernel", "only", "timeout"])]
+    native: bool,
     /// Seconds until a guest is given up
     #[arg(long, default_value_t = 3600)]
     timeout: u64,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    if arguments.native {
+        let out = native::run(!arguments.no_write)?;
+        if let Some(path) = &arguments.out {
+            vm::write_json_lines(path, &out)?;
+        }
+        return Ok(true);
+    }
     let qemu = qemu_version()?;
     let names: Vec<&str> = arguments.kernel.iter().map(String::as_str).collect();
     let kernels = kernels::ensure_all(&names)?;

@@ -1,0 +1,7 @@
+//! [`lsmpc_random::targets::lex`], for libFuzzer.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use lsmpc_random::targets;
+
+fuzz_target!(|bytes: &[u8]| targets::lex(bytes));
