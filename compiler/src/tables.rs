@@ -79,13 +79,13 @@ impl Tables {
     }
 
     /// The class of an event's path at the hook's first look at it, and the same as the
-    /// programs find it from what they remember of the directory; `None` where they would
-    /// not.
+    /// programs find it from what they remember of the directory, and of the root; `None`
+    /// where they would not.
     ///
     /// # Errors
     ///
     /// [`TablesError`]
-    pub fn by_directory(&self, event: &Event) -> Result<Option<[u32; 2]>, TablesError> {
+    pub fn by_directory(&self, event: &Event) -> Result<Option<[u32; 3]>, TablesError> {
         let mut source = self.values(event)?;
         decide(&self.image, event.hook as u16, &mut source)
             .and_then(|_| source.by_directory(&self.image))

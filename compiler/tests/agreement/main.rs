@@ -324,8 +324,9 @@ fn agree_with_reference(text: &str, events: &[Event]) -> Result<(), TestCaseErro
         let classes = tables
             .by_directory(event)
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
-        if let Some([whole, by_directory]) = classes {
+        if let Some([whole, by_directory, by_descent]) = classes {
             prop_assert_eq!(whole, by_directory, "path of {}", event.to_json_line());
+            prop_assert_eq!(whole, by_descent, "path of {}", event.to_json_line());
         }
     }
     Ok(())

@@ -78,26 +78,42 @@ impl Event {
     }
 
     /// After an evaluation: the class of the path by the first classifier that it has
-    /// gone through, and the same from its directory's state, if the programs would use
-    /// that.
+    /// gone through, the same from its directory's state, and the same by one name after
+    /// the other from the root's, if the programs would use that.
     ///
     /// # Errors
     /// A [`Fault`], if the image is invalid.
-    pub fn by_directory<M: Memory>(&self, memory: &M) -> Result<Option<[u32; 2]>, Fault> {
+    pub fn by_directory<M: Memory>(&self, memory: &M) -> Result<Option<[u32; 3]>, Fault> {
         let classifier = self.work.directory_of;
         let Value::Text(path) = self.value(FieldId::Path) else {
             return Ok(None);
         };
-        let Some(name) = last_name(path).filter(|_| classifier != 0) else {
+        let names = names(path).filter(|_| classifier != 0 && self.work.noted != 0);
+        let Some((last, above)) = names.as_ref().and_then(|names| names.split_last()) else {
             return Ok(None);
         };
         let whole = classify(memory, classifier, path)?;
         let header = page_of(memory, 0)?;
-        let child = child_state(memory, header, self.work.directory, &name);
-        if child.how == How::Unclear {
+        let child = child_state(memory, header, self.work.directory, last);
+        let mut state = self.work.noted;
+        for name in above {
+            let child = child_state(memory, header, state, name);
+            match child.how {
+                How::Next => state = child.state,
+                How::Last => break,
+                How::Unclear => return Ok(None),
+            }
+        }
+        let descended = child_state(memory, header, state, last);
+        if child.how == How::Unclear || descended.how == How::Unclear {
             return Ok(None);
         }
-        Ok(Some([whole, class_of(memory, child.state)?]))
+        let classes = [
+            class_of(memory, child.state)?,
+            class_of(memory, descended.state)?,
+        ];
+        let [by_name, by_names] = classes;
+        Ok(Some([whole, by_name, by_names]))
     }
 
     fn numbered(&self, field: u8) -> &Value {
@@ -144,24 +160,32 @@ fn fill(work: &mut Work, bytes: &[u8]) {
         Some(start)
     });
     match room {
-        Some(start) => work.set_text(start as u32, TEXT_END as u32),
+        Some(start) => {
+            work.set_text(start as u32, TEXT_END as u32);
+            work.note_at = start as u32 + 1;
+        }
         None => work.set_presence(Presence::Unknown),
     }
 }
 
-/// The last component of a path, if it is short.
-fn last_name(path: &[u8]) -> Option<Name> {
-    let name = path.rsplit(|byte| *byte == b'/').next()?;
+/// The components of a path below the root, if all are short.
+fn names(path: &[u8]) -> Option<Vec<Name>> {
+    let below = path.strip_prefix(b"/")?;
+    below.split(|byte| *byte == b'/').map(name).collect()
+}
+
+/// A component, if it is short.
+fn name(bytes: &[u8]) -> Option<Name> {
     let mut words = [0; NAME_WORDS];
-    if name.is_empty() || name.len() > 8 * NAME_WORDS {
+    if bytes.is_empty() || bytes.len() > 8 * NAME_WORDS {
         return None;
     }
-    for (word, bytes) in words.iter_mut().zip(name.chunks(8)) {
+    for (word, bytes) in words.iter_mut().zip(bytes.chunks(8)) {
         let mut padded = [0; 8];
         padded.get_mut(..bytes.len())?.copy_from_slice(bytes);
         *word = u64::from_le_bytes(padded);
     }
-    let length = u32::try_from(name.len()).ok()?;
+    let length = u32::try_from(bytes.len()).ok()?;
     Some(Name { words, length })
 }
 

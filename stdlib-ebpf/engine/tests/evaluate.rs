@@ -113,7 +113,7 @@ fn names_in_a_known_directory() {
         let mut event = Event::new().with(FieldId::Path, text(path));
         decide(&Slice(&bytes), HookId::FileOpen as u16, &mut event).unwrap();
         let found = event.by_directory(&Slice(&bytes)).unwrap();
-        assert_eq!(found, class.map(|class| [class; 2]), "{path}");
+        assert_eq!(found, class.map(|class| [class; 3]), "{path}");
     }
     let mut event = Event::new().with(FieldId::Path, Value::Unknown);
     decide(&Slice(&bytes), HookId::FileOpen as u16, &mut event).unwrap();

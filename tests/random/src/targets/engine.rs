@@ -75,8 +75,9 @@ pub fn engine(bytes: &[u8]) {
         let given = policy.tables.evaluate(&event);
         let given = given.map_err(|error| error.to_string());
         assert_eq!(given, wanted, "on {}", event.to_json_line());
-        if let Ok(Some([whole, by_directory])) = policy.tables.by_directory(&event) {
+        if let Ok(Some([whole, by_directory, by_descent])) = policy.tables.by_directory(&event) {
             assert_eq!(whole, by_directory, "path of {}", event.to_json_line());
+            assert_eq!(whole, by_descent, "path of {}", event.to_json_line());
         }
         if !choices.has_bytes() {
             break;
