@@ -9,7 +9,9 @@ use aya_obj::{EbpfSectionKind, Object, ProgramSection};
 use lsmpc_abi::catalogue;
 use lsmpc_abi::hook::HOOK_SLOTS;
 use lsmpc_abi::image::PAGE_SIZE;
-use lsmpc_abi::kernel::{GLOBAL_ABI, GLOBAL_ARGUMENTS, GLOBAL_CPUS, GLOBAL_EXECUTED, GLOBAL_RATE};
+use lsmpc_abi::kernel::{
+    GLOBAL_ABI, GLOBAL_ARGUMENTS, GLOBAL_CPUS, GLOBAL_EXECUTED, GLOBAL_RATE, GLOBAL_SEQCOUNT,
+};
 use lsmpc_abi::kernel::{NUMBERS, OFFSETS, RENUMBERED, SYMBOLS};
 use lsmpc_abi::maps;
 use lsmpc_abi::state::{Counter, LongPart, Seeds, TaskState};
@@ -144,7 +146,13 @@ fn the_previous_verdict_is_not_taken_for_known() {
 fn constants_can_be_set() {
     let (word, long) = ([0_u8; 4], [0_u8; 8]);
     let words = OFFSETS.iter().map(|offset| offset.global);
-    let words = words.chain([GLOBAL_ABI, GLOBAL_CPUS, GLOBAL_RATE, GLOBAL_EXECUTED]);
+    let words = words.chain([
+        GLOBAL_ABI,
+        GLOBAL_CPUS,
+        GLOBAL_RATE,
+        GLOBAL_EXECUTED,
+        GLOBAL_SEQCOUNT,
+    ]);
     let (counts, numbers) = ([0_u8; HOOK_SLOTS], [0_u8; NUMBERS]);
     let tables = RENUMBERED.iter().map(|table| table.global);
     let longs = SYMBOLS.map(|symbol| symbol.global);

@@ -27,6 +27,8 @@ pub(crate) struct LoadPlan<'a> {
     pub(crate) object: &'a ProgramObject,
     pub(crate) layout: &'a Layout,
     pub(crate) constants: &'a [Constant],
+    /// The kernel's function that makes typed pointers, where programs can call it.
+    pub(crate) cast: Option<u32>,
     /// Possible CPUs: what is claimed per CPU is sized by it.
     pub(crate) cpus: u32,
     pub(crate) event_bytes: u32,
@@ -113,8 +115,9 @@ fn open(plan: &LoadPlan<'_>, btf: &Btf) -> Result<Ebpf> {
     for constant in plan.constants {
         loader.override_global(constant.name, constant.value.as_slice(), true);
     }
+    let bytes = plan.object.with_cast(plan.cast)?;
     loader
-        .load(&plan.object.bytes)
+        .load(&bytes)
         .map_err(|error| not_loaded(&error))
 }
 

@@ -188,6 +188,12 @@ impl KernelBtf {
         self.functions.get(name).copied()
     }
 
+    /// The id of a structure or union.
+    #[must_use]
+    pub fn structure(&self, name: &str) -> Option<u32> {
+        self.structures.get(name).copied()
+    }
+
     /// The name of a type or function.
     #[must_use]
     pub fn name(&self, id: u32) -> Option<&str> {

@@ -3,6 +3,7 @@
 //! Owns reading it, and the checks before the kernel sees it. Must not know how
 //! it is loaded.
 
+mod calls;
 mod constants;
 
 use std::borrow::Cow;
@@ -108,6 +109,21 @@ impl ProgramObject {
     /// When the programs' code is not as a linker writes it.
     pub(crate) fn constants(&self) -> Result<BTreeMap<String, BTreeSet<String>>> {
         constants::of_programs(&self.bytes).ok_or_else(|| damaged("its code cannot be followed"))
+    }
+
+    /// The file with the calls of the kernel's function that makes typed pointers, or, if
+    /// it is `None`, with none: kernels that do not know it refuse a program with a call
+    /// in it, even where it is never reached.
+    ///
+    /// # Errors
+    ///
+    /// When the file's code is not as a linker writes it.
+    pub(crate) fn with_cast(&self, function: Option<u32>) -> Result<Vec<u8>> {
+        let instruction = match function {
+            Some(function) => kernel::CALL_OF_CAST | u64::from(function) << 32,
+            None => kernel::NO_CALL,
+        };
+        calls::with(&self.bytes, instruction).ok_or_else(|| damaged("its code cannot be found"))
     }
 
     /// Whether there is a program for a hook.

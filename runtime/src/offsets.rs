@@ -70,11 +70,25 @@ pub(crate) fn constants(btf: &KernelBtf, system: &System, cpus: u32, rate: u32) 
         name: table.global,
         value: numbers(btf, table),
     }));
+    let seqcount = cast(btf, system).and_then(|_| btf.structure("seqcount"));
+    constants.push(Constant::word(
+        kernel::GLOBAL_SEQCOUNT,
+        seqcount.unwrap_or(0),
+    ));
     constants.push(Constant::word(kernel::GLOBAL_CPUS, cpus));
     constants.push(Constant::word(kernel::GLOBAL_RATE, rate));
     let known = kernel::SYMBOLS.iter().zip(addresses);
     constants.extend(known.map(|(symbol, at)| Constant::address(symbol.global, at)));
     constants
+}
+
+/// The number of the kernel's function that makes typed pointers, if programs can call it:
+/// they cannot without the JIT.
+pub(crate) fn cast(btf: &KernelBtf, system: &System) -> Option<u32> {
+    let is_off = system
+        .text("/proc/sys/net/core/bpf_jit_enable")
+        .is_ok_and(|text| text.trim() == "0");
+    btf.function(kernel::CAST).filter(|_| !is_off)
 }
 
 /// How many arguments each hook has, by its number.

@@ -447,6 +447,7 @@ impl Context<'_> {
             object: self.object,
             layout,
             constants: &constants,
+            cast: offsets::cast(&self.kernel, self.system),
             cpus,
             event_bytes: self.options.event_bytes,
         };

@@ -135,7 +135,10 @@ pub(crate) const ROWS: &[Row] = &[
         ..Row::new("directories")
     },
     Row::new("preflight"),
-    Row::new("flow"),
+    Row {
+        timeout: TEN_MINUTES,
+        ..Row::new("flow")
+    },
     Row {
         kernels: IN_FULL,
         arguments: &["no-bpf"],

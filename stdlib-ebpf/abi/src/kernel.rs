@@ -212,6 +212,18 @@ pub const SYMBOLS: [Symbol; 6] = [
     symbol("SME_ME_MASK_ADDR", "sme_me_mask"),
 ];
 
+/// A kernel function that makes a typed pointer of an address (Linux 6.2): what is read
+/// through it costs a load, and no helper call.
+pub const CAST: &str = "bpf_rdonly_cast";
+/// A call of [`CAST`] in the object, as a little-endian word: to the kernel's function 0.
+/// The loader puts in the function's number, or [`NO_CALL`].
+pub const CALL_OF_CAST: u64 = 0x2085;
+/// An instruction that does nothing in the place of a call: `r0 = 0`.
+pub const NO_CALL: u64 = 0xb7;
+/// u32: the number of `struct seqcount` in the kernel's BTF, if the kernel has [`CAST`];
+/// else 0.
+pub const GLOBAL_SEQCOUNT: &str = "SEQCOUNT_TYPE";
+
 const fn symbol(global: &'static str, name: &'static str) -> Symbol {
     Symbol { global, name }
 }

@@ -61,14 +61,17 @@ const MOUNTS: u64 = u32::MAX as u64;
 const CHANGING: u64 = pair(1, 1);
 
 /// An entry of the map, found by an inode's address.
-// INVARIANT: `inode` is 0 while the entry is written, by one task at a time. Who reads
-// between two looks at `inode` that both find the same one has read what belongs to it.
+// INVARIANT: `inode` is 0 while the entry is written, by one task at a time, which counts
+// `version` first. Who reads between two looks at both that find the same has read what
+// belongs to it.
 #[repr(C, align(8))]
 pub(crate) struct Directory {
     /// The directory's; 0: nothing is known.
     inode: u64,
     /// 1 while somebody writes here.
     busy: u64,
+    /// How often somebody has.
+    version: u64,
     /// The `vfsmount` through which it is seen.
     mnt: u64,
     /// The image's epoch and the classifier.
@@ -81,7 +84,13 @@ pub(crate) struct Directory {
     since: u64,
     /// The classifier's state.
     state: u64,
+    /// A ref, and a state of which it is known that the evaluation from that ref allows
+    /// what leads to it; or [`NOTHING`].
+    allowed: u64,
 }
+
+/// Nothing is known to be allowed: a state that there is not.
+pub(crate) const NOTHING: u64 = pair(0, u32::MAX);
 
 impl Directory {
     /// Writes an entry, unless somebody else does.
@@ -97,13 +106,33 @@ impl Directory {
                 return;
             }
             atomic::swap(&raw mut (*entry).inode, 0);
+            atomic::add(&raw mut (*entry).version, 1);
             atomic::store(&raw mut (*entry).mnt, known.mnt);
             atomic::store(&raw mut (*entry).of, known.of);
             atomic::store(&raw mut (*entry).changes, known.changes);
             atomic::store(&raw mut (*entry).matters, known.matters);
             atomic::store(&raw mut (*entry).since, ticks());
             atomic::store(&raw mut (*entry).state, u64::from(known.state));
+            atomic::store(&raw mut (*entry).allowed, NOTHING);
             atomic::swap(&raw mut (*entry).inode, known.inode);
+            atomic::swap(&raw mut (*entry).busy, 0);
+        }
+    }
+
+    /// Writes down what is allowed, if the entry has not been written since it was noted.
+    ///
+    /// # Safety
+    /// `entry` must be an entry of the map.
+    #[inline(always)]
+    unsafe fn allow(entry: *mut Self, version: u32, allowed: u64) {
+        // SAFETY: the caller's.
+        unsafe {
+            if atomic::swap(&raw mut (*entry).busy, 1) != 0 {
+                return;
+            }
+            if atomic::load(&raw const (*entry).version) as u32 == version {
+                atomic::store(&raw mut (*entry).allowed, allowed);
+            }
             atomic::swap(&raw mut (*entry).busy, 0);
         }
     }
@@ -127,12 +156,13 @@ fn entry(inode: u64) -> Option<*mut Directory> {
     DIRECTORIES.get_ptr_mut((half >> 6 ^ half >> 15) & (DIRECTORY_ENTRIES - 1))
 }
 
-/// The entry of a directory that is known.
+/// The entry of a directory that is known, and its version.
 #[inline(always)]
-fn find(inode: u64, mnt: u64, of: u64) -> Option<*mut Directory> {
+fn find(inode: u64, mnt: u64, of: u64, version: &mut u32) -> Option<*mut Directory> {
     let found = entry(inode)?;
-    // SAFETY: an entry of the map.
+    // SAFETY: an entry of the map. Adding nothing orders the loads after it.
     let is_it = unsafe {
+        *version = atomic::add(&raw mut (*found).version, 0) as u32;
         inode != 0
             && atomic::load(&raw const (*found).inode) == inode
             && atomic::load(&raw const (*found).mnt) == mnt
@@ -140,6 +170,19 @@ fn find(inode: u64, mnt: u64, of: u64) -> Option<*mut Directory> {
             && ticks().wrapping_sub(atomic::load(&raw const (*found).since)) <= TICKS
     };
     is_it.then_some(found)
+}
+
+/// Whether what has been read of an entry that was found belongs together.
+///
+/// # Safety
+/// `found` must be an entry of the map.
+#[inline(always)]
+unsafe fn is_whole(found: *mut Directory, inode: u64, version: u32) -> bool {
+    // SAFETY: the caller's. Adding nothing orders the loads before it.
+    unsafe {
+        atomic::add(&raw mut (*found).version, 0) as u32 == version
+            && atomic::load(&raw const (*found).inode) == inode
+    }
 }
 
 #[inline(always)]
@@ -161,13 +204,13 @@ fn changes() -> u64 {
 }
 
 /// [`ask`]: the directory is not known.
-pub(crate) const NOT_KNOWN: u64 = 0;
+pub(crate) const NOT_KNOWN: u32 = 0;
 /// It is, but the answer is not to be had from it.
-pub(crate) const KNOWN: u64 = 1;
+pub(crate) const KNOWN: u32 = 1;
 /// The event is allowed.
-pub(crate) const ALLOWS: u64 = 2;
+pub(crate) const ALLOWS: u32 = 2;
 /// The evaluation comes to an end with the path: [`Pending::end`].
-pub(crate) const ENDS: u64 = 3;
+pub(crate) const ENDS: u32 = 3;
 
 /// What an image says of `dentry`, seen through `mnt`, by its name in a directory that is
 /// known, or by all names below the root of its mount, if that is.
@@ -178,7 +221,7 @@ pub(crate) fn ask(
     event: &mut Pending<'_>,
     dentry: *const c_void,
     mnt: *const c_void,
-) -> u64 {
+) -> u32 {
     let of = pair(event.epoch, event.classifier);
     // SAFETY: typed pointers, and what they lead to.
     let (mnt, root, parent, inode) = unsafe {
@@ -190,39 +233,41 @@ pub(crate) fn ask(
         let inode: *const c_void = load(parent, OFF_DENTRY_INODE.get());
         (mnt as u64, root, parent, inode as u64)
     };
-    let known = find(inode, mnt, of);
+    let known = find(inode, mnt, of, &mut event.version);
     let mut state = 0;
     let mut name = name(dentry);
-    let mut is_known = false;
-    let before;
+    let mut entry_known: *mut Directory = core::ptr::null_mut();
     if let Some(found) = known {
-        // SAFETY: an entry of the map. Adding nothing orders the loads before it.
+        // SAFETY: an entry of the map.
         unsafe {
             state = atomic::load(&raw const (*found).state) as u32;
-            event.changes = atomic::load(&raw const (*found).changes);
+            let then = atomic::load(&raw const (*found).changes);
             let matters = atomic::load(&raw const (*found).matters);
-            let is_it = atomic::add(&raw mut (*found).inode, 0) == inode;
-            before = changes();
-            is_known = is_it && (event.changes ^ before) & matters == 0;
+            event.allowed = atomic::load(&raw const (*found).allowed);
+            let is_it = is_whole(found, inode, event.version);
+            event.changes = changes();
+            if is_it && (then ^ event.changes) & matters == 0 {
+                entry_known = found;
+            }
         }
     } else {
-        before = changes();
+        event.changes = changes();
     }
-    if !is_known {
+    if entry_known.is_null() {
         // SAFETY: the root of a mount has an inode.
         let top = unsafe { load::<*const c_void>(root, OFF_DENTRY_INODE.get()) } as u64;
-        let Some(found) = find(top, mnt, of) else {
+        let Some(found) = find(top, mnt, of, &mut event.version) else {
             return NOT_KNOWN;
         };
         // SAFETY: as above.
         unsafe {
             let first = atomic::load(&raw const (*found).state) as u32;
             let then = atomic::load(&raw const (*found).changes);
-            let matters = atomic::load(&raw const (*found).matters);
+            let to_root = atomic::load(&raw const (*found).matters);
             // It has been read before the counts.
-            if atomic::add(&raw mut (*found).inode, 0) != top
-                || (then ^ before) & matters != 0
-                || before & CHANGING != 0
+            if !is_whole(found, top, event.version)
+                || (then ^ event.changes) & to_root != 0
+                || event.changes & CHANGING != 0
                 || load::<*const c_void>(dentry, OFF_DENTRY_PARENT.get()) != parent
             {
                 return NOT_KNOWN;
@@ -232,7 +277,7 @@ pub(crate) fn ask(
                 return NOT_KNOWN;
             };
             name = descend::name(dentry);
-            if atomic::add(&raw mut (*found).inode, 0) != top || changes() != before {
+            if !is_whole(found, top, event.version) || changes() != event.changes {
                 return NOT_KNOWN;
             }
             if flags & ASKS_AGAIN == 0
@@ -242,14 +287,13 @@ pub(crate) fn ask(
                     inode,
                     mnt,
                     of,
-                    changes: before,
+                    changes: event.changes,
                     matters: BOTH,
                     state: last,
                 };
                 Directory::write(entry, &known);
             }
             state = last;
-            event.changes = before;
         }
     }
     if name.length == 0 {
@@ -259,9 +303,19 @@ pub(crate) fn ask(
     if child.how == How::Unclear {
         return KNOWN;
     }
+    let leads = pair(event.start, child.state);
+    if leads == event.allowed && !entry_known.is_null() {
+        return ALLOWS;
+    }
     const ALLOWED: u32 = REF_TERMINAL | OUTCOME_ALLOW;
     match class_of(image, child.state).and_then(|class| follow(image, event.start, class)) {
-        Ok(ALLOWED) => ALLOWS,
+        Ok(ALLOWED) => {
+            if event.allowed == NOTHING && !entry_known.is_null() {
+                // SAFETY: an entry of the map.
+                unsafe { Directory::allow(entry_known, event.version, leads) };
+            }
+            ALLOWS
+        }
         Ok(end) if is_terminal(end) => {
             event.end = end;
             ENDS
@@ -286,7 +340,8 @@ pub(crate) fn spell(
     unsafe {
         let root: *const c_void = load(mnt, OFF_VFSMOUNT_ROOT.get());
         let top = load::<*const c_void>(root, OFF_DENTRY_INODE.get()) as u64;
-        let Some(found) = find(top, mnt as u64, of) else {
+        let mut version = 0;
+        let Some(found) = find(top, mnt as u64, of, &mut version) else {
             return false;
         };
         let then = atomic::load(&raw const (*found).changes);
@@ -297,7 +352,7 @@ pub(crate) fn spell(
         if !descend::spell(slot, dentry, root) {
             return false;
         }
-        if atomic::add(&raw mut (*found).inode, 0) != top || changes() != event.changes {
+        if !is_whole(found, top, version) || changes() != event.changes {
             return false;
         }
         (*slot).holds = HOLDS_PATH;

@@ -259,9 +259,12 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     }
     let mut event = Pending {
         header,
-        slot: core::ptr::null_mut(),
-        // VERIFIER: not 0 as well: LLVM would call a function that clears both by bytes.
+        // VERIFIER: no two are the same byte throughout: LLVM would call a function that
+        // fills them by bytes.
         changes: u64::MAX,
+        allowed: directory::NOTHING,
+        version: 1,
+        answer: 0,
         epoch,
         classifier: (gated >> 32) as u32,
         start,
@@ -272,17 +275,15 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     } else {
         place(ctx, hook)
     };
-    let mut is_known = false;
     if let Some((dentry, mnt)) = located {
-        match directory::ask(image, &mut event, dentry, mnt) {
-            directory::ALLOWS => return 0,
-            answer => is_known = answer != directory::NOT_KNOWN,
+        event.answer = directory::ask(image, &mut event, dentry, mnt);
+        if event.answer == directory::ALLOWS {
+            return 0;
         }
     }
-    let ret = admit(image, hook as u32, &mut event);
-    let slot = event.slot;
+    let slot = admit(hook as u32, epoch);
     if slot.is_null() {
-        return ret;
+        return without_slot(image, event.start);
     }
     // SAFETY: claimed; a slot has room for the arguments of every hook.
     unsafe {
@@ -304,7 +305,7 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         }
     }
     let ret = evaluate::<K>(image, slot, event.start, target);
-    if has_place && ret == 0 && !is_known {
+    if has_place && ret == 0 && event.answer == directory::NOT_KNOWN {
         lsmpc_remember(slot);
     }
     // SAFETY: claimed.
@@ -387,10 +388,14 @@ fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) ->
 pub(crate) struct Pending<'m> {
     /// The image's first page.
     pub(crate) header: &'m Page,
-    /// Claimed for it; null: the event is decided.
-    slot: *mut Slot,
     /// Of a path that is known: what both locks counted then.
     pub(crate) changes: u64,
+    /// What the entry of its directory says is allowed.
+    pub(crate) allowed: u64,
+    /// That entry's.
+    pub(crate) version: u32,
+    /// What [`directory::ask`] said.
+    answer: u32,
     /// The image's.
     pub(crate) epoch: u32,
     /// The path classifier of the node that asks for the path; 0: it asks for another field.
@@ -401,22 +406,28 @@ pub(crate) struct Pending<'m> {
     pub(crate) end: u32,
 }
 
-/// Claims a slot. The verdict, where none is free.
+/// Claims a slot; null where none is free.
 // VERIFIER: one copy for all hooks, as the object's size goes.
 #[inline(never)]
-fn admit(image: &Image, hook: u32, event: &mut Pending<'_>) -> i32 {
+fn admit(hook: u32, epoch: u32) -> *mut Slot {
     let Some(slot) = claim_slot() else {
-        return without_slot(image, event.start).unwrap_or_else(|_| fault());
+        return core::ptr::null_mut();
     };
     // SAFETY: claimed.
     unsafe {
         (*slot).hook = hook;
-        (*slot).epoch = event.epoch;
+        (*slot).epoch = epoch;
         (*slot).flags = 0;
         (*slot).rests = 0;
     }
-    event.slot = slot;
-    0
+    slot
+}
+
+/// The verdict where no slot is free.
+// VERIFIER: one copy for all hooks, as the object's size goes.
+#[inline(never)]
+fn without_slot(image: &Image, start: u32) -> i32 {
+    decide_without(image, start).unwrap_or_else(|_| fault())
 }
 
 /// Decides an event from the ref `start` on.
@@ -476,9 +487,9 @@ fn again<K: Kind>(
     (other, decided)
 }
 
-/// The verdict where no buffer is free: whatever was not looked at is unknown.
+/// Whatever was not looked at is unknown.
 #[inline(always)]
-fn without_slot(image: &Image, start: u32) -> Result<i32, Fault> {
+fn decide_without(image: &Image, start: u32) -> Result<i32, Fault> {
     let number = if is_terminal(start) {
         start & !REF_TERMINAL
     } else {

@@ -32,6 +32,9 @@ static RENAME_LOCK_ADDR: Global<u64> = Global::new(0);
 static MOUNT_LOCK_ADDR: Global<u64> = Global::new(0);
 
 #[unsafe(no_mangle)]
+static SEQCOUNT_TYPE: Global<u32> = Global::new(0);
+
+#[unsafe(no_mangle)]
 static INIT_NSPROXY_ADDR: Global<u64> = Global::new(0);
 
 #[unsafe(no_mangle)]
@@ -133,6 +136,12 @@ pub(crate) fn rename_lock() -> u64 {
 #[inline(always)]
 pub(crate) fn mount_lock() -> u64 {
     MOUNT_LOCK_ADDR.load()
+}
+
+/// The number of `struct seqcount` among the kernel's types, or 0.
+#[inline(always)]
+pub(crate) fn seqcount_type() -> u32 {
+    SEQCOUNT_TYPE.load()
 }
 
 /// Address of `init_nsproxy`, or 0.

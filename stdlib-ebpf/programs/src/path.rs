@@ -20,7 +20,7 @@ use crate::{
         OFF_SB_FLAGS, OFF_SB_MAGIC, OFF_SB_TYPE, OFF_VFSMOUNT_FLAGS, OFF_VFSMOUNT_ROOT,
     },
     maps::Slot,
-    read::{copy, copy_string, pointer, read},
+    read::{cast, copy, copy_string, load, pointer, read},
 };
 
 /// Most dentries and mounts of one path: 2047 components of one byte, and some
@@ -130,10 +130,14 @@ extern "C" fn lsmpc_walk(slot: *mut Slot) -> u64 {
 #[inline(always)]
 pub(crate) fn sequence(address: u64) -> u32 {
     if address == 0 {
-        0
-    } else {
-        read(address).unwrap_or(1)
+        return 0;
     }
+    let seqcount = globals::seqcount_type();
+    if seqcount == 0 {
+        return read(address).unwrap_or(1);
+    }
+    // SAFETY: the count is its first member.
+    unsafe { load(cast(address, seqcount), 0) }
 }
 
 /// One try at a whole path.

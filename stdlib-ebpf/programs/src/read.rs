@@ -12,6 +12,8 @@ use aya_ebpf::{
     },
     programs::LsmContext,
 };
+#[cfg(target_arch = "bpf")]
+use lsmpc_abi::kernel::CALL_OF_CAST;
 use lsmpc_engine::bits::bound;
 
 /// A value that is plain bytes.
@@ -58,6 +60,37 @@ pub(crate) fn pointer(address: u64) -> u64 {
 pub(crate) unsafe fn load<T: Copy>(from: *const c_void, offset: u64) -> T {
     // SAFETY: the caller's.
     unsafe { from.byte_add(offset as usize).cast::<T>().read_volatile() }
+}
+
+/// A typed pointer to the structure at `address` that has the number `of` among the
+/// kernel's types. What is read through it is 0 where nothing can be read.
+// VERIFIER: (6.2) a call that becomes a move; before, this must not be reached.
+#[inline(always)]
+pub(crate) fn cast(address: u64, of: u32) -> *const c_void {
+    #[cfg(target_arch = "bpf")]
+    {
+        let typed: *const c_void;
+        // SAFETY: changes nothing but the registers that a call may change.
+        unsafe {
+            core::arch::asm!(
+                ".8byte {call}",
+                call = const CALL_OF_CAST,
+                inlateout("r1") address => _,
+                inlateout("r2") u64::from(of) => _,
+                lateout("r0") typed,
+                lateout("r3") _,
+                lateout("r4") _,
+                lateout("r5") _,
+                options(pure, nomem, nostack),
+            );
+        }
+        typed
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        let _ = of;
+        address as *const c_void
+    }
 }
 
 /// Copies `length & MASK` bytes.

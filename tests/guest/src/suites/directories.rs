@@ -113,7 +113,7 @@ fn file(path: &str) -> Result<()> {
 /// An entry of the programs' map, as words.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
-struct Entry([u64; 8]);
+struct Entry([u64; 10]);
 
 // SAFETY: words.
 unsafe impl Pod for Entry {}
