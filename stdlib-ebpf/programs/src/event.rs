@@ -1,6 +1,6 @@
 //! One event: from a hook's arguments to its verdict.
 
-use core::{ffi::c_void, marker::PhantomData};
+use core::{cell::Cell, ffi::c_void, marker::PhantomData};
 
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_send_signal, programs::LsmContext};
 use lsmpc_abi::{
@@ -139,6 +139,12 @@ impl<K: Functions> Source for Event<K> {
     }
 }
 
+/// Whether the class of a field is kept in a task's state.
+#[inline(always)]
+const fn is_kept(field: u8) -> bool {
+    matches!(field, EXE | PARENT_EXE | TARGET_EXE)
+}
+
 /// `target` is null where there is none.
 #[inline(always)]
 fn cached_class(field: u8, epoch: u32, target: Task) -> Option<u32> {
@@ -246,12 +252,18 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     else {
         return fault();
     };
-    if start == REF_TERMINAL | OUTCOME_ALLOW || settled::is_allowed(hook as u32, epoch) {
+    if start == REF_TERMINAL | OUTCOME_ALLOW {
         return 0;
     }
-    let gated = by_subject(image, hook as u32, epoch, start, target);
-    if gated == u64::MAX {
-        return fault();
+    let mut gated = settled::leads(hook as u32, epoch);
+    if gated == settled::ALLOWED {
+        return 0;
+    }
+    if gated == settled::NOTHING {
+        gated = by_subject(image, hook as u32, epoch, start, target);
+        if gated == u64::MAX {
+            return fault();
+        }
     }
     let start = gated as u32;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
@@ -363,22 +375,38 @@ fn place(ctx: &LsmContext, hook: HookId) -> Option<(*const c_void, *const c_void
 // VERIFIER: one copy for all hooks, as the object's size goes.
 #[inline(never)]
 fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) -> u64 {
-    let mut by_target = false;
+    // The same for all further events of the task: nothing else was looked at, and nothing
+    // was not to be had.
+    let is_settled = Cell::new(true);
     let end = gate(
         image,
         start,
         |field| {
-            by_target |= field == TARGET_EXE;
-            cached_class(field, epoch, target)
+            let class = cached_class(field, epoch, target);
+            if field == TARGET_EXE || (class.is_none() && is_kept(field)) {
+                is_settled.set(false);
+            }
+            class
         },
-        || sticky::bits(epoch),
+        || {
+            let bits = sticky::bits(epoch);
+            if bits.is_none() {
+                is_settled.set(false);
+            }
+            bits
+        },
     );
     match end {
         Ok(end) => {
-            if end.reference == REF_TERMINAL | OUTCOME_ALLOW && !by_target {
-                settled::allow(hook, epoch, settled::ALWAYS);
+            let leads = u64::from(end.path_classifier) << 32 | u64::from(end.reference);
+            if is_settled.get() {
+                if end.reference == REF_TERMINAL | OUTCOME_ALLOW {
+                    settled::allow(hook, epoch, settled::ALWAYS);
+                } else {
+                    settled::lead(hook, epoch, leads);
+                }
             }
-            u64::from(end.path_classifier) << 32 | u64::from(end.reference)
+            leads
         }
         Err(_) => u64::MAX,
     }
