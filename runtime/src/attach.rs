@@ -116,9 +116,7 @@ fn open(plan: &LoadPlan<'_>, btf: &Btf) -> Result<Ebpf> {
         loader.override_global(constant.name, constant.value.as_slice(), true);
     }
     let bytes = plan.object.with_cast(plan.cast)?;
-    loader
-        .load(&bytes)
-        .map_err(|error| not_loaded(&error))
+    loader.load(&bytes).map_err(|error| not_loaded(&error))
 }
 
 /// Why an object's maps could not be made.

@@ -14,7 +14,10 @@ use object::{Object as _, ObjectSection as _, SectionKind};
 pub(super) fn with(bytes: &[u8], instruction: u64) -> Option<Vec<u8>> {
     let file: ElfFile64<'_> = ElfFile64::parse(bytes).ok()?;
     let mut changed = bytes.to_vec();
-    for section in file.sections().filter(|one| one.kind() == SectionKind::Text) {
+    for section in file
+        .sections()
+        .filter(|one| one.kind() == SectionKind::Text)
+    {
         let (start, length) = section.file_range()?;
         let start = usize::try_from(start).ok()?;
         let end = start.checked_add(usize::try_from(length).ok()?)?;

@@ -157,30 +157,40 @@ impl Step for Spelling {
         if name.length == 0 {
             return false;
         }
-        // SAFETY: the slot is claimed by this event.
-        let work = unsafe { &mut (*self.slot).work };
-        let start = bound::<0x7ff>(u64::from(work.end)) as usize;
-        let [first, second, third, fourth] = name.words;
-        // SAFETY: less than 2048 bytes and a name into the buffer. What comes after the
-        // name is overwritten by the next one.
-        unsafe {
-            let into = work.text.as_mut_ptr().add(start);
-            *into = b'/';
-            // VERIFIER: LLVM would split unaligned accesses into bytes.
-            core::arch::asm!(
-                "*(u64 *)({0} + 1) = {1}",
-                "*(u64 *)({0} + 9) = {2}",
-                "*(u64 *)({0} + 17) = {3}",
-                "*(u64 *)({0} + 25) = {4}",
-                in(reg) into, in(reg) first, in(reg) second, in(reg) third, in(reg) fourth,
-                options(nostack),
-            );
-        }
-        work.end = start as u32 + 1 + name.length;
+        // SAFETY: the slot is claimed by this event, and has fewer than 2048 bytes so far.
+        unsafe { append(self.slot, &name) };
         self.at = dentry;
         self.failed = 0;
         true
     }
+}
+
+/// Adds a name to the path in the slot's text buffer.
+///
+/// # Safety
+/// The slot must be claimed by this event. Of what is there less than 2048 bytes are kept.
+#[inline(always)]
+pub(crate) unsafe fn append(slot: *mut Slot, name: &Name) {
+    // SAFETY: the caller's.
+    let work = unsafe { &mut (*slot).work };
+    let start = bound::<0x7ff>(u64::from(work.end)) as usize;
+    let [first, second, third, fourth] = name.words;
+    // SAFETY: less than 2048 bytes and a name into the buffer. What comes after the
+    // name is overwritten by the next one.
+    unsafe {
+        let into = work.text.as_mut_ptr().add(start);
+        *into = b'/';
+        // VERIFIER: LLVM would split unaligned accesses into bytes.
+        core::arch::asm!(
+            "*(u64 *)({0} + 1) = {1}",
+            "*(u64 *)({0} + 9) = {2}",
+            "*(u64 *)({0} + 17) = {3}",
+            "*(u64 *)({0} + 25) = {4}",
+            in(reg) into, in(reg) first, in(reg) second, in(reg) third, in(reg) fourth,
+            options(nostack),
+        );
+    }
+    work.end = start as u32 + 1 + name.length;
 }
 
 /// Puts the names from `root` down to `last` into the slot's text buffer, as a path; whether

@@ -1,6 +1,6 @@
 //! One event: from a hook's arguments to its verdict.
 
-use core::{cell::Cell, ffi::c_void, marker::PhantomData};
+use core::{ffi::c_void, marker::PhantomData};
 
 use aya_ebpf::{EbpfContext as _, helpers::generated::bpf_send_signal, programs::LsmContext};
 use lsmpc_abi::{
@@ -13,12 +13,13 @@ use lsmpc_abi::{
     state::Counter,
 };
 use lsmpc_engine::{
-    Begun, Fault, Memory, Source, Work, begin, decide_from, decide_unknown, gate, outcome,
+    Begun, Fault, Memory, Source, Work, begin, decide_from, decide_unknown, outcome,
 };
 
 use crate::{
-    directory::{self, lsmpc_remember},
+    directory::{self, Spelling, lsmpc_remember},
     exe::{self, Which},
+    gate::{self, EXE, PARENT_EXE, TARGET_EXE, by_subject, cached_class},
     globals::{self, OFF_BPRM_FILE, OFF_FILE_PATH, OFF_PATH_DENTRY, OFF_PATH_MNT},
     image::Image,
     kind::{Functions, Kind},
@@ -33,9 +34,6 @@ const EPERM: i32 = -1;
 const SIGKILL: u32 = 9;
 
 const PATH: u8 = FieldId::Path as u8;
-const EXE: u8 = FieldId::Exe as u8;
-const PARENT_EXE: u8 = FieldId::ParentExe as u8;
-const TARGET_EXE: u8 = FieldId::TargetExe as u8;
 pub(crate) const LAST_SUBJECT: u8 = FieldId::ParentComm as u8;
 const STICKY: u8 = FieldId::Sticky as u8;
 const UID: u8 = FieldId::Uid as u8;
@@ -137,24 +135,6 @@ impl<K: Functions> Source for Event<K> {
     fn settled<M: Memory>(&mut self, memory: &M, number: u32) -> Result<Option<u32>, Fault> {
         sticky::settle(self.slot, memory, number)
     }
-}
-
-/// Whether the class of a field is kept in a task's state.
-#[inline(always)]
-const fn is_kept(field: u8) -> bool {
-    matches!(field, EXE | PARENT_EXE | TARGET_EXE)
-}
-
-/// `target` is null where there is none.
-#[inline(always)]
-fn cached_class(field: u8, epoch: u32, target: Task) -> Option<u32> {
-    let (task, which) = match field {
-        EXE => (subject::current(), Which::Own),
-        PARENT_EXE => (subject::current(), Which::Parent),
-        TARGET_EXE if !target.is_null() => (target, Which::Own),
-        _ => return None,
-    };
-    exe::cached_class(task, which, epoch)
 }
 
 /// The verdict on an event. `arrange` puts the arguments in the kind's order.
@@ -261,7 +241,7 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     }
     if gated == settled::NOTHING {
         gated = by_subject(image, hook as u32, epoch, start, target);
-        if gated == u64::MAX {
+        if gated == gate::FAULT {
             return fault();
         }
     }
@@ -299,21 +279,30 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     }
     // SAFETY: claimed; a slot has room for the arguments of every hook.
     unsafe {
-        read::arguments::<ARGUMENTS>(ctx, (&raw mut (*slot).arguments).cast());
+        if ARGUMENTS == 1 && has_place(hook) {
+            (*slot).arguments[0] = ctx.arg::<*const c_void>(0) as u64;
+        } else {
+            read::arguments::<ARGUMENTS>(ctx, (&raw mut (*slot).arguments).cast());
+        }
         arrange(&mut (*slot).arguments);
     }
     let has_place = has_place(hook);
     if event.end != 0
         && let Some((dentry, mnt)) = place(ctx, hook)
     {
-        let mut is_as_then = directory::spell(slot, &event, dentry, mnt);
-        if !is_as_then {
+        let mut spelled = directory::spell(slot, &event, dentry, mnt);
+        if spelled == Spelling::Not {
             K::call_text(slot, PATH);
             // SAFETY: claimed.
-            is_as_then = unsafe { directory::is_as_then(&*slot, event.changes) };
+            if unsafe { directory::is_as_then(&*slot, event.changes) } {
+                spelled = Spelling::New;
+            }
         }
-        if is_as_then {
+        if spelled != Spelling::Not {
             event.start = event.end;
+        }
+        if spelled == Spelling::New && event.answer == directory::ENDS_AS_KNOWN {
+            directory::keep_spelled(slot, &event, dentry);
         }
     }
     let ret = evaluate::<K>(image, slot, event.start, target);
@@ -370,48 +359,6 @@ fn place(ctx: &LsmContext, hook: HookId) -> Option<(*const c_void, *const c_void
     }
 }
 
-/// Goes on from the ref `start` as far as the subject alone leads; the high half is the
-/// classifier if the path is asked for there. `u64::MAX` if the image is invalid.
-// VERIFIER: one copy for all hooks, as the object's size goes.
-#[inline(never)]
-fn by_subject(image: &Image, hook: u32, epoch: u32, start: u32, target: Task) -> u64 {
-    // The same for all further events of the task: nothing else was looked at, and nothing
-    // was not to be had.
-    let is_settled = Cell::new(true);
-    let end = gate(
-        image,
-        start,
-        |field| {
-            let class = cached_class(field, epoch, target);
-            if field == TARGET_EXE || (class.is_none() && is_kept(field)) {
-                is_settled.set(false);
-            }
-            class
-        },
-        || {
-            let bits = sticky::bits(epoch);
-            if bits.is_none() {
-                is_settled.set(false);
-            }
-            bits
-        },
-    );
-    match end {
-        Ok(end) => {
-            let leads = u64::from(end.path_classifier) << 32 | u64::from(end.reference);
-            if is_settled.get() {
-                if end.reference == REF_TERMINAL | OUTCOME_ALLOW {
-                    settled::allow(hook, epoch, settled::ALWAYS);
-                } else {
-                    settled::lead(hook, epoch, leads);
-                }
-            }
-            leads
-        }
-        Err(_) => u64::MAX,
-    }
-}
-
 /// An event that has to be looked at.
 pub(crate) struct Pending<'m> {
     /// The image's first page.
@@ -423,7 +370,7 @@ pub(crate) struct Pending<'m> {
     /// That entry's.
     pub(crate) version: u32,
     /// What [`directory::ask`] said.
-    answer: u32,
+    pub(crate) answer: u32,
     /// The image's.
     pub(crate) epoch: u32,
     /// The path classifier of the node that asks for the path; 0: it asks for another field.

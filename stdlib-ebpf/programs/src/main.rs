@@ -15,6 +15,7 @@ mod directory;
 mod event;
 mod exe;
 mod file;
+mod gate;
 mod globals;
 mod hooks;
 mod image;

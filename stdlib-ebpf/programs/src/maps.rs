@@ -23,7 +23,13 @@ use lsmpc_engine::{
 };
 
 use crate::{
-    atomic, cgroup::Climb, directory::Directory, globals, path::Walk, seen::Seen, settled::Settled,
+    atomic,
+    cgroup::Climb,
+    directory::{Directory, Spelled},
+    globals,
+    path::Walk,
+    seen::Seen,
+    settled::Settled,
 };
 
 /// A page of an image.
@@ -155,6 +161,7 @@ pub(crate) struct Slot {
     pub(crate) target: ExePath,
     /// The object, as the hook saw it, for the record.
     pub(crate) seen: Seen,
+    pub(crate) spelled: Spelled,
     pub(crate) walk: Walk,
     pub(crate) climb: Climb,
     pub(crate) work: Work,

@@ -19,7 +19,7 @@ use rustix::mount::{
 };
 
 use super::Suite;
-use crate::cli::{self, apply};
+use crate::cli::{self, Events, apply};
 use crate::console::Report;
 
 pub(crate) const SUITE: Suite = Suite {
@@ -53,6 +53,7 @@ const TESTS: &[(&str, Test)] = &[
     ("a_directory_below_what_is_known", below),
     ("below_the_root_of_all", below_root),
     ("below_the_root_of_all_while_others_open", raced_below_root),
+    ("records_have_the_path_of_now", recorded),
     ("deep_directories", deep),
     ("names_of_all_lengths", lengths),
     ("wildcards", wildcards),
@@ -388,6 +389,59 @@ fn raced_below_root() -> Result<()> {
     let tested = raced_at(FIRST);
     fs::remove_dir_all(FIRST)?;
     tested
+}
+
+/// A record's path is put together from what is remembered of its directory, too.
+fn recorded() -> Result<()> {
+    recorded_at(TOP)?;
+    let tested = recorded_at(FIRST);
+    fs::remove_dir_all(FIRST)?;
+    tested
+}
+
+fn recorded_at(top: &str) -> Result<()> {
+    let at = |path: &str| format!("{top}/{path}");
+    for path in ["one/f", "one/g", "deep/er/f", "spare-file"] {
+        file(&at(path))?;
+    }
+    apply(&format!(
+        "@id(\"seen\") audit file_open when path == \"{top}/**/?\"\n"
+    ))?;
+    let mut events = Events::follow()?;
+    let mut opened = |paths: &[&str]| -> Result<()> {
+        for _ in 0..3 {
+            for path in paths.iter().map(|path| at(path)) {
+                File::open(&path).with_context(|| path.clone())?;
+                let event = events.of_rule("seen")?;
+                ensure!(
+                    event.text("path") == path,
+                    "{path} is recorded as {}",
+                    event.text("path")
+                );
+            }
+        }
+        Ok(())
+    };
+    opened(&["one/f", "one/g", "deep/er/f"])?;
+    fs::rename(at("one"), at("two"))?;
+    opened(&["two/f"])?;
+    opened(&["two/f", "two/g"])?;
+    fs::rename(at("two"), at("deep/er/two"))?;
+    opened(&["deep/er/two/f", "deep/er/f"])?;
+    fs::rename(at("deep"), at("a-name-that-is-longer"))?;
+    opened(&["a-name-that-is-longer/er/two/f"])?;
+    fs::remove_dir_all(at("a-name-that-is-longer"))?;
+    // Nothing is renamed here: only that a directory is another one tells its path.
+    for round in 0..8 {
+        let directory = format!("anew-{round}");
+        let name = format!("{directory}/f");
+        fs::create_dir(at(&directory))?;
+        fs::hard_link(at("spare-file"), at(&name))?;
+        opened(&[&name])?;
+        fs::remove_dir_all(at(&directory))?;
+    }
+    fs::remove_file(at("spare-file"))?;
+    Ok(())
 }
 
 /// As deep as is descended, and deeper.

@@ -24,8 +24,10 @@ use crate::machine;
 pub(crate) const SUITE: Suite = Suite { name: "race", run };
 
 // Names too long to lie in their dentries: such paths take a slot.
-const DENIED: &str = "/t/some/directory/of/files/denied-file-with-a-name-that-does-not-lie-in-its-dentry-0";
-const ALLOWED: &str = "/t/some/directory/of/files/allowed-file-with-a-name-that-does-not-lie-in-its-dentry0";
+const DENIED: &str =
+    "/t/some/directory/of/files/denied-file-with-a-name-that-does-not-lie-in-its-dentry-0";
+const ALLOWED: &str =
+    "/t/some/directory/of/files/allowed-file-with-a-name-that-does-not-lie-in-its-dentry0";
 const STOP: &str = "/run/race-stop";
 
 fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
