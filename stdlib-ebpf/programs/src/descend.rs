@@ -40,8 +40,6 @@ pub(crate) struct Descent<'m> {
     state: u32,
     /// All flags that the dentries on the way have.
     flags: u32,
-    /// 1 if it cannot go on.
-    failed: u32,
 }
 
 impl<'m> Descent<'m> {
@@ -65,7 +63,6 @@ impl<'m> Descent<'m> {
             state,
             // SAFETY: the caller's.
             flags: unsafe { load(directory, OFF_DENTRY_FLAGS.get()) },
-            failed: 0,
         }
     }
 
@@ -74,7 +71,7 @@ impl<'m> Descent<'m> {
     #[inline(always)]
     pub(crate) fn state(mut self) -> Option<(u32, u32)> {
         repeat(LEVELS, &mut self);
-        (self.failed == 0 && self.at == self.directory).then_some((self.state, self.flags))
+        (self.at == self.directory).then_some((self.state, self.flags))
     }
 }
 
@@ -85,18 +82,13 @@ impl Step for Descent<'_> {
         if at == self.directory {
             return false;
         }
-        self.failed = 1;
         let dentry = below(at, self.directory);
         if dentry.is_null() {
             return false;
         }
         // SAFETY: a dentry.
         self.flags |= unsafe { load::<u32>(dentry, OFF_DENTRY_FLAGS.get()) };
-        let name = name(dentry);
-        if name.length == 0 {
-            return false;
-        }
-        let child = child(self.image, self.header, self.state, &name);
+        let child = child(self.image, self.header, self.state, dentry);
         if child.how == How::Unclear {
             return false;
         }
@@ -106,7 +98,6 @@ impl Step for Descent<'_> {
         } else {
             dentry
         };
-        self.failed = 0;
         true
     }
 }
@@ -137,8 +128,6 @@ struct Spelling {
     last: *const c_void,
     /// How far it has come.
     at: *const c_void,
-    /// 1 if it cannot go on.
-    failed: u32,
 }
 
 impl Step for Spelling {
@@ -148,7 +137,6 @@ impl Step for Spelling {
         if at == self.last {
             return false;
         }
-        self.failed = 1;
         let dentry = below(at, self.last);
         if dentry.is_null() {
             return false;
@@ -160,7 +148,6 @@ impl Step for Spelling {
         // SAFETY: the slot is claimed by this event, and has fewer than 2048 bytes so far.
         unsafe { append(self.slot, &name) };
         self.at = dentry;
-        self.failed = 0;
         true
     }
 }
@@ -209,17 +196,24 @@ pub(crate) unsafe fn spell(slot: *mut Slot, last: *const c_void, root: *const c_
         slot,
         last,
         at: root,
-        failed: 0,
     };
     repeat(LEVELS + 1, &mut spelling);
-    spelling.failed == 0 && spelling.at == last
+    spelling.at == last
 }
 
-/// Where a name leads from the state of its directory.
-// VERIFIER: one copy, as the stack goes.
+/// Where the name of a dentry leads from the state of its directory.
+// VERIFIER: one copy, as the stack goes. Not a global function: those cannot be given a
+// typed pointer.
 #[inline(never)]
-pub(crate) fn child(image: &Image, header: &Page, state: u32, name: &Name) -> Child {
-    child_state(image, header, state, name)
+pub(crate) fn child(image: &Image, header: &Page, state: u32, dentry: *const c_void) -> Child {
+    let name = name(dentry);
+    if name.length == 0 {
+        return Child {
+            state,
+            how: How::Unclear,
+        };
+    }
+    child_state(image, header, state, &name)
 }
 
 /// The name of a dentry, if it lies inside it; else an empty one.

@@ -29,17 +29,20 @@ use lsmpc_abi::{
     image::{OUTCOME_ALLOW, REF_TERMINAL, is_terminal},
     maps::DIRECTORY_ENTRIES,
 };
-use lsmpc_engine::{How, bits::bound, class_of, follow};
+use lsmpc_engine::{How, NAME_WORDS, bits::bound, class_of, follow};
 
 use crate::{
     atomic,
     descend::{self, Descent, child, name},
     event::Pending,
-    globals::{self, OFF_DENTRY_INODE, OFF_DENTRY_LEN, OFF_DENTRY_PARENT, OFF_VFSMOUNT_ROOT},
+    globals::{
+        self, OFF_DENTRY_FLAGS, OFF_DENTRY_INLINE, OFF_DENTRY_INODE, OFF_DENTRY_LEN,
+        OFF_DENTRY_NAME, OFF_DENTRY_PARENT, OFF_VFSMOUNT_ROOT,
+    },
     image::Image,
     maps::{DIRECTORIES, Slot},
     path::{END, sequence},
-    read::{SHORT, copy_short, load, low_half, pointer},
+    read::{SHORT, copy_short, load, low_half, pointer, unknown},
 };
 
 /// The longest path of a directory that is kept: with a name it is not too long.
@@ -87,25 +90,42 @@ pub(crate) struct Directory {
     /// A ref, and a state of which it is known that the evaluation from that ref allows
     /// what leads to it; or [`NOTHING`].
     allowed: u64,
+    /// The bits of `changes` by which the path of the mount's root can be another.
+    above: u64,
+    /// How many names lead to the directory from the root of the mount; 0: they are not
+    /// kept.
+    levels: u64,
+    /// These names, the directory's own first.
+    names: [KeptName; KEPT],
+}
+
+/// Most names that are kept of a directory.
+const KEPT: usize = 8;
+
+/// A name, and what is behind it is 0.
+#[repr(C, align(8))]
+struct KeptName {
+    words: [u64; NAME_WORDS],
+    length: u64,
 }
 
 /// Nothing is known to be allowed: a state that there is not.
 pub(crate) const NOTHING: u64 = pair(0, u32::MAX);
 
 impl Directory {
-    /// Writes an entry, unless somebody else does.
+    /// Writes an entry, unless somebody else does; whether it has been the same directory's.
     ///
     /// # Safety
     /// `entry` must be an entry of the map, the one of `known`'s inode.
     // Swapping orders everything around it.
     #[inline(always)]
-    unsafe fn write(entry: *mut Self, known: &Known) {
+    unsafe fn write(entry: *mut Self, known: &Known) -> bool {
         // SAFETY: the caller's.
         unsafe {
             if atomic::swap(&raw mut (*entry).busy, 1) != 0 {
-                return;
+                return false;
             }
-            atomic::swap(&raw mut (*entry).inode, 0);
+            let before = atomic::swap(&raw mut (*entry).inode, 0);
             atomic::add(&raw mut (*entry).version, 1);
             atomic::store(&raw mut (*entry).mnt, known.mnt);
             atomic::store(&raw mut (*entry).of, known.of);
@@ -114,7 +134,30 @@ impl Directory {
             atomic::store(&raw mut (*entry).since, ticks());
             atomic::store(&raw mut (*entry).state, u64::from(known.state));
             atomic::store(&raw mut (*entry).allowed, NOTHING);
+            atomic::store(&raw mut (*entry).above, known.above);
+            atomic::store(&raw mut (*entry).levels, 0);
             atomic::swap(&raw mut (*entry).inode, known.inode);
+            atomic::swap(&raw mut (*entry).busy, 0);
+            before == known.inode
+        }
+    }
+
+    /// Writes down that the path is still the same at other counts, if the entry has not been
+    /// written since its `version` was read.
+    ///
+    /// # Safety
+    /// `entry` must be an entry of the map.
+    #[inline(always)]
+    unsafe fn renew(entry: *mut Self, version: u32, changes: u64) {
+        // SAFETY: the caller's.
+        unsafe {
+            if atomic::swap(&raw mut (*entry).busy, 1) != 0 {
+                return;
+            }
+            if atomic::load(&raw const (*entry).version) as u32 == version {
+                atomic::store(&raw mut (*entry).changes, changes);
+                atomic::store(&raw mut (*entry).since, ticks());
+            }
             atomic::swap(&raw mut (*entry).busy, 0);
         }
     }
@@ -145,6 +188,7 @@ struct Known {
     of: u64,
     changes: u64,
     matters: u64,
+    above: u64,
     state: u32,
 }
 
@@ -214,6 +258,23 @@ pub(crate) const ENDS: u32 = 3;
 /// The same, and the entry of the directory has told it: [`Pending::version`].
 pub(crate) const ENDS_AS_KNOWN: u32 = 4;
 
+/// How the state of a directory was found.
+struct By;
+
+impl By {
+    /// By an entry, and no lock has counted anything since.
+    const COUNTS: u64 = 0;
+    /// By an entry, and the names that it keeps.
+    const NAMES: u64 = 1;
+    /// By the names on the way down.
+    const DESCENT: u64 = 2;
+    /// The same, and there are no names above the root of the mount.
+    const DESCENT_FROM_TOP: u64 = 3;
+    /// The same, and the names can change unseen.
+    const DESCENT_ONCE: u64 = 4;
+    const NOTHING: u64 = 5;
+}
+
 /// What an image says of `dentry`, seen through `mnt`, by its name in a directory that is
 /// known, or by all names below the root of its mount, if that is.
 // VERIFIER: not a global function: those cannot be given a typed pointer.
@@ -225,6 +286,8 @@ pub(crate) fn ask(
     mnt: *const c_void,
 ) -> u32 {
     let of = pair(event.epoch, event.classifier);
+    // Whatever is read between two looks that find the same belongs together.
+    event.changes = changes();
     // SAFETY: typed pointers, and what they lead to.
     let (mnt, root, parent, inode) = unsafe {
         let root: *const c_void = load(mnt, OFF_VFSMOUNT_ROOT.get());
@@ -235,99 +298,230 @@ pub(crate) fn ask(
         let inode: *const c_void = load(parent, OFF_DENTRY_INODE.get());
         (mnt as u64, root, parent, inode as u64)
     };
-    let known = find(inode, mnt, of, &mut event.version);
     let mut state = 0;
-    let mut name = name(dentry);
-    let mut entry_known: *mut Directory = core::ptr::null_mut();
-    if let Some(found) = known {
-        // SAFETY: an entry of the map.
+    let mut found_by = By::NOTHING;
+    if let Some(found) = find(inode, mnt, of, &mut event.version) {
+        // SAFETY: an entry of the map, and dentries.
         unsafe {
             state = atomic::load(&raw const (*found).state) as u32;
-            let then = atomic::load(&raw const (*found).changes);
-            let matters = atomic::load(&raw const (*found).matters);
             event.allowed = atomic::load(&raw const (*found).allowed);
-            let is_it = is_whole(found, inode, event.version);
-            event.changes = changes();
-            if is_it && (then ^ event.changes) & matters == 0 {
-                entry_known = found;
+            let changed = atomic::load(&raw const (*found).changes) ^ event.changes;
+            if changed & atomic::load(&raw const (*found).matters) == 0 {
+                found_by = By::COUNTS;
+            } else if changed & atomic::load(&raw const (*found).above) == 0
+                && has_names(found, parent, root)
+            {
+                found_by = By::NAMES;
+            }
+            if !is_whole(found, inode, event.version) {
+                found_by = By::NOTHING;
             }
         }
-    } else {
-        event.changes = changes();
     }
-    if entry_known.is_null() {
+    if found_by == By::NOTHING {
+        event.allowed = NOTHING;
         // SAFETY: the root of a mount has an inode.
         let top = unsafe { load::<*const c_void>(root, OFF_DENTRY_INODE.get()) } as u64;
         let Some(found) = find(top, mnt, of, &mut event.version) else {
             return NOT_KNOWN;
         };
-        // SAFETY: as above.
+        // SAFETY: an entry of the map, and dentries.
         unsafe {
             let first = atomic::load(&raw const (*found).state) as u32;
-            let then = atomic::load(&raw const (*found).changes);
-            let to_root = atomic::load(&raw const (*found).matters);
-            // It has been read before the counts.
-            if !is_whole(found, top, event.version)
-                || (then ^ event.changes) & to_root != 0
-                || event.changes & CHANGING != 0
-                || load::<*const c_void>(dentry, OFF_DENTRY_PARENT.get()) != parent
-            {
+            let changed = atomic::load(&raw const (*found).changes) ^ event.changes;
+            let matters = atomic::load(&raw const (*found).matters);
+            if !is_whole(found, top, event.version) || changed & matters != 0 {
                 return NOT_KNOWN;
             }
             let descent = Descent::new(image, event.header, parent, root, first);
             let Some((last, flags)) = descent.state() else {
                 return NOT_KNOWN;
             };
-            name = descend::name(dentry);
-            if !is_whole(found, top, event.version) || changes() != event.changes {
-                return NOT_KNOWN;
-            }
-            if flags & ASKS_AGAIN == 0
-                && let Some(entry) = entry(inode)
-            {
+            state = last;
+            found_by = if flags & ASKS_AGAIN != 0 {
+                By::DESCENT_ONCE
+            } else if matters == MOUNTS {
+                By::DESCENT_FROM_TOP
+            } else {
+                By::DESCENT
+            };
+        }
+    }
+    // VERIFIER: from here on it is the same how it was found.
+    let found_by = unknown(found_by);
+    event.allowed = unknown(event.allowed);
+    let child = child(image, event.header, state, dentry);
+    if event.changes & CHANGING != 0 || changes() != event.changes {
+        return NOT_KNOWN;
+    }
+    if found_by > By::COUNTS
+        && found_by != By::DESCENT_ONCE
+        && let Some(entry) = entry(inode)
+    {
+        // SAFETY: an entry of the map.
+        unsafe {
+            if found_by == By::NAMES {
+                Directory::renew(entry, event.version, event.changes);
+            } else {
+                let is_from_top = found_by == By::DESCENT_FROM_TOP;
                 let known = Known {
                     inode,
                     mnt,
                     of,
                     changes: event.changes,
                     matters: BOTH,
-                    state: last,
+                    above: if is_from_top { MOUNTS } else { BOTH },
+                    state,
                 };
-                Directory::write(entry, &known);
+                // Who comes again after a change will come again after others.
+                if Directory::write(entry, &known) {
+                    keep_names(entry, parent, root, mnt, of);
+                }
             }
-            state = last;
         }
     }
-    if name.length == 0 {
-        return KNOWN;
-    }
-    let child = child(image, event.header, state, &name);
     if child.how == How::Unclear {
         return KNOWN;
     }
     let leads = pair(event.start, child.state);
-    if leads == event.allowed && !entry_known.is_null() {
+    if leads == event.allowed {
         return ALLOWS;
     }
     const ALLOWED: u32 = REF_TERMINAL | OUTCOME_ALLOW;
     match class_of(image, child.state).and_then(|class| follow(image, event.start, class)) {
         Ok(ALLOWED) => {
-            if event.allowed == NOTHING && !entry_known.is_null() {
+            if event.allowed == NOTHING
+                && found_by <= By::NAMES
+                && let Some(entry) = entry(inode)
+            {
                 // SAFETY: an entry of the map.
-                unsafe { Directory::allow(entry_known, event.version, leads) };
+                unsafe { Directory::allow(entry, event.version, leads) };
             }
             ALLOWS
         }
         Ok(end) if is_terminal(end) => {
             event.end = end;
-            if entry_known.is_null() {
-                ENDS
-            } else {
+            if found_by <= By::NAMES {
                 ENDS_AS_KNOWN
+            } else {
+                ENDS
             }
         }
         _ => KNOWN,
     }
+}
+
+/// Whether the names from `directory` up to `root` are those of an entry.
+// VERIFIER: not a global function: those cannot be given a typed pointer.
+#[inline(never)]
+fn has_names(entry: *mut Directory, directory: *const c_void, root: *const c_void) -> bool {
+    let mut at = directory;
+    let mut level = 0;
+    // SAFETY: an entry of the map, and dentries.
+    unsafe {
+        while level < KEPT {
+            let kept = &raw const (*entry).names[level];
+            if !is_named(at, kept) {
+                return false;
+            }
+            level += 1;
+            at = load(at, OFF_DENTRY_PARENT.get());
+            if at == root {
+                return atomic::load(&raw const (*entry).levels) == level as u64;
+            }
+        }
+    }
+    false
+}
+
+/// Whether a dentry has a name that is kept, inside it, and is not one that is asked again.
+///
+/// # Safety
+/// `dentry` must be a typed pointer to one, and `kept` in an entry.
+#[inline(always)]
+unsafe fn is_named(dentry: *const c_void, kept: *const KeptName) -> bool {
+    // SAFETY: the caller's.
+    unsafe {
+        let length: u32 = load(dentry, OFF_DENTRY_LEN.get());
+        let at: *const c_void = load(dentry, OFF_DENTRY_NAME.get());
+        let inside = dentry.byte_add(OFF_DENTRY_INLINE.get() as usize);
+        if atomic::load(&raw const (*kept).length) != u64::from(length)
+            || at != inside
+            || load::<u32>(dentry, OFF_DENTRY_FLAGS.get()) & ASKS_AGAIN != 0
+        {
+            return false;
+        }
+        let mut word = 0;
+        while word < NAME_WORDS {
+            let before = 8 * word as u32;
+            if length <= before {
+                break;
+            }
+            let mut value: u64 = load(inside, u64::from(before));
+            if length < before + 8 {
+                value &= (1 << ((length - before) * 8)) - 1;
+            }
+            if atomic::load(&raw const (*kept).words[word]) != value {
+                return false;
+            }
+            word += 1;
+        }
+    }
+    true
+}
+
+/// Keeps the names from `directory` up to `root` in its entry, if nothing has changed since
+/// that was written.
+// VERIFIER: not a global function: those cannot be given a typed pointer.
+#[inline(never)]
+fn keep_names(
+    entry: *mut Directory,
+    directory: *const c_void,
+    root: *const c_void,
+    mnt: u64,
+    of: u64,
+) -> u64 {
+    let mut at = directory;
+    let mut level = 0;
+    let mut levels = 0;
+    // SAFETY: an entry of the map, and dentries. Swapping orders everything around it.
+    unsafe {
+        if atomic::swap(&raw mut (*entry).busy, 1) != 0 {
+            return 0;
+        }
+        let inode = atomic::swap(&raw mut (*entry).inode, 0);
+        let is_same = load::<*const c_void>(directory, OFF_DENTRY_INODE.get()) as u64 == inode
+            && atomic::load(&raw const (*entry).mnt) == mnt
+            && atomic::load(&raw const (*entry).of) == of;
+        if is_same {
+            atomic::add(&raw mut (*entry).version, 1);
+            atomic::store(&raw mut (*entry).levels, 0);
+            while level < KEPT {
+                let name = name(at);
+                if name.length == 0 {
+                    break;
+                }
+                let kept = &raw mut (*entry).names[level];
+                atomic::store(&raw mut (*kept).length, u64::from(name.length));
+                atomic::store(&raw mut (*kept).words[0], name.words[0]);
+                atomic::store(&raw mut (*kept).words[1], name.words[1]);
+                atomic::store(&raw mut (*kept).words[2], name.words[2]);
+                atomic::store(&raw mut (*kept).words[3], name.words[3]);
+                level += 1;
+                at = load(at, OFF_DENTRY_PARENT.get());
+                if at == root {
+                    levels = level as u64;
+                    break;
+                }
+            }
+            if changes() == atomic::load(&raw const (*entry).changes) {
+                atomic::store(&raw mut (*entry).levels, levels);
+            }
+        }
+        atomic::swap(&raw mut (*entry).inode, inode);
+        atomic::swap(&raw mut (*entry).busy, 0);
+    }
+    0
 }
 
 /// The path of a directory, in a slot, from the last record that had it.
@@ -493,6 +687,7 @@ pub(crate) extern "C" fn lsmpc_remember(slot: *mut Slot) -> u64 {
         of: pair(slot.epoch, work.directory_of),
         changes: walked,
         matters: BOTH,
+        above: BOTH,
         state: work.directory,
     };
     if inode != 0

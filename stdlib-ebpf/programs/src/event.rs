@@ -27,7 +27,7 @@ use crate::{
     read::{self, load},
     settled,
     sticky::{self, lsmpc_stick},
-    subject::{self, Task, lsmpc_subject_text, lsmpc_subject_value},
+    subject::{Task, lsmpc_subject_text, lsmpc_subject_value},
 };
 
 const EPERM: i32 = -1;
@@ -272,6 +272,11 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
         if event.answer == directory::ALLOWS {
             return 0;
         }
+    }
+    if has_place(hook) {
+        // VERIFIER: else it goes through all that follows once for each answer.
+        event.answer = read::unknown(event.answer.into()) as u32;
+        event.end = read::unknown(event.end.into()) as u32;
     }
     let slot = admit(hook as u32, epoch);
     if slot.is_null() {

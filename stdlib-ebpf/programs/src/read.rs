@@ -169,6 +169,31 @@ pub(crate) fn at_most<const MAX: usize>(value: u64) -> u64 {
 }
 
 /// The value, of which the verifier forgets what it knew.
+// VERIFIER: it takes the difference of two pointers for any number.
+#[inline(always)]
+pub(crate) fn unknown(value: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let sum: u64;
+        // SAFETY: arithmetic on registers.
+        unsafe {
+            core::arch::asm!(
+                "{0} = r10",
+                "{0} -= r10",
+                "{0} += {1}",
+                out(reg) sum, in(reg) value,
+                options(pure, nomem, nostack),
+            );
+        }
+        sum
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        value
+    }
+}
+
+/// The value, of which the verifier forgets what it knew.
 #[inline(always)]
 pub(crate) fn forget(value: i64) -> i64 {
     let mut value = value;

@@ -44,7 +44,7 @@ struct Claim {
     under: Figure,
 }
 
-const CLAIMS: [Claim; 17] = [
+const CLAIMS: [Claim; 19] = [
     Claim {
         says: "10 000 path rules about another program / an empty program",
         over: open("not concerned", 10_000),
@@ -61,6 +61,11 @@ const CLAIMS: [Claim; 17] = [
         under: open("path_only", 0),
     },
     Claim {
+        says: "the same, after a rename elsewhere",
+        over: open("lsmpc renamed", 10_000),
+        under: open("path_only", 0),
+    },
+    Claim {
         says: "the same, directory not known",
         over: open("lsmpc cold", 10_000),
         under: open("path_only", 0),
@@ -68,6 +73,11 @@ const CLAIMS: [Claim; 17] = [
     Claim {
         says: "4 000 path rules about this program / AppArmor, 4 000 rules",
         over: open("program", 4_000),
+        under: open("apparmor", 4_000),
+    },
+    Claim {
+        says: "the same, after a rename elsewhere",
+        over: open("program renamed", 4_000),
         under: open("apparmor", 4_000),
     },
     Claim {

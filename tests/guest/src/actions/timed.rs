@@ -24,6 +24,17 @@ enum Call {
         from: CString,
         to: CString,
     },
+    /// Makes a directory, and in it another name of a file.
+    Make {
+        directory: CString,
+        file: CString,
+        name: CString,
+    },
+    /// Takes both away again.
+    Unmake {
+        directory: CString,
+        name: CString,
+    },
     Stat {
         path: CString,
     },
@@ -52,6 +63,15 @@ impl Call {
             ["rename", from, to] => Self::Rename {
                 from: text(from)?,
                 to: text(to)?,
+            },
+            ["make", directory, file, name] => Self::Make {
+                directory: text(directory)?,
+                file: text(file)?,
+                name: text(name)?,
+            },
+            ["unmake", directory, name] => Self::Unmake {
+                directory: text(directory)?,
+                name: text(name)?,
             },
             ["stat", path] => Self::Stat { path: text(path)? },
             ["connect", port] => Self::Connect {
@@ -83,6 +103,24 @@ impl Call {
                 // SAFETY: as above.
                 let back = unsafe { libc::rename(to.as_ptr(), from.as_ptr()) };
                 there == 0 && back == 0
+            }
+            Self::Make {
+                directory,
+                file,
+                name,
+            } => {
+                // SAFETY: as above.
+                let made = unsafe { libc::mkdir(directory.as_ptr(), 0o755) };
+                // SAFETY: as above.
+                let linked = unsafe { libc::link(file.as_ptr(), name.as_ptr()) };
+                made == 0 && linked == 0
+            }
+            Self::Unmake { directory, name } => {
+                // SAFETY: as above.
+                let unlinked = unsafe { libc::unlink(name.as_ptr()) };
+                // SAFETY: as above.
+                let removed = unsafe { libc::rmdir(directory.as_ptr()) };
+                unlinked == 0 && removed == 0
             }
             Self::Stat { path } => {
                 // SAFETY: all bytes zero are a structure to be filled.

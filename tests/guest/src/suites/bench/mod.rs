@@ -38,6 +38,8 @@ const BATCH: u64 = 100_000;
 const MOST_SAMPLES: usize = 60;
 /// The path that is opened: 39 bytes, 5 components.
 const PATH: &str = "/bench/directory/with-a-few/names/afile";
+/// Its directory.
+const DIRECTORY: &str = "/bench/directory/with-a-few/names";
 /// A program beside it.
 const PROGRAM: &str = "/bench/directory/with-a-few/names/tiny";
 /// The actor that opens it.
@@ -101,8 +103,9 @@ struct Bench {
 
 fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     ensure!(PATH.len() == 39 && PATH.split('/').count() == 6);
-    fs::create_dir_all("/bench/directory/with-a-few/names")?;
+    fs::create_dir_all(DIRECTORY)?;
     fs::write(PATH, "x")?;
+    fs::write(opens::SPARE, "x")?;
     fs::write(PROGRAM, super::enforce::tiny_program())?;
     fs::set_permissions(PROGRAM, fs::Permissions::from_mode(0o755))?;
     fs::write(opens::RENAMED[0], "x")?;

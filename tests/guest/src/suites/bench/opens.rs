@@ -6,7 +6,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 
 use super::reference::Reference;
-use super::{Bench, OPEN, PATH, Row, apply_image, count, image, remove, test};
+use super::{Bench, DIRECTORY, OPEN, PATH, Row, apply_image, count, image, remove, test};
 use crate::cli;
 use crate::console::Report;
 
@@ -15,6 +15,16 @@ pub(super) const GROUP: &str = "open";
 pub(super) const RENAMED: [&str; 2] = ["/bench/elsewhere-a", "/bench/elsewhere-b"];
 const RENAME: &[&str] = &["rename", RENAMED[0], RENAMED[1]];
 const RENAME_AND_OPEN: &[&str] = &["rename", RENAMED[0], RENAMED[1], "+", "open", PATH];
+/// A file that gets the name of the one that is opened.
+pub(super) const SPARE: &str = "/bench/spare";
+/// Where the directory is while others are made in its place.
+const AWAY: &str = "/bench/directory/with-a-few/others";
+const MAKE: &[&str] = &[
+    "make", DIRECTORY, SPARE, PATH, "+", "unmake", DIRECTORY, PATH,
+];
+const MAKE_AND_OPEN: &[&str] = &[
+    "make", DIRECTORY, SPARE, PATH, "+", "open", PATH, "+", "unmake", DIRECTORY, PATH,
+];
 
 /// Numbers of path rules.
 const RULES: [u64; 6] = [1, 100, 1_000, 4_000, 10_000, 100_000];
@@ -25,6 +35,8 @@ const SCANNED: [u64; 3] = [100, 1_000, 10_000];
 struct Nothing {
     known: u64,
     /// After a rename.
+    renamed: u64,
+    /// In a directory that has just been made.
     cold: u64,
 }
 
@@ -118,50 +130,68 @@ pub(super) fn run(report: &mut Report, bench: &mut Bench) {
 
 fn nothing(report: &mut Report, bench: &mut Bench) -> Result<Nothing> {
     let known = bench.settled(OPEN)?;
+    let renamed = renamed(bench)?;
     let cold = cold(bench)?;
     Row::of(GROUP, "nothing attached", "nothing", 0).cost(report, known, known)?;
     let name = "nothing attached, after a rename elsewhere";
+    Row::of(GROUP, name, "nothing renamed", 0).cost(report, renamed, known)?;
+    let name = "nothing attached, in a new directory";
     Row::of(GROUP, name, "nothing cold", 0).cost(report, cold, known)?;
-    Ok(Nothing { known, cold })
+    Ok(Nothing {
+        known,
+        renamed,
+        cold,
+    })
 }
 
 /// Instructions of an open after a rename elsewhere, without those of the rename.
-fn cold(bench: &mut Bench) -> Result<u64> {
+fn renamed(bench: &mut Bench) -> Result<u64> {
     let rename = bench.settled(RENAME)?;
     Ok(bench.settled(RENAME_AND_OPEN)?.saturating_sub(rename))
 }
 
-/// Both rows of a policy that the host has compiled.
+/// Instructions of an open in a directory that has just been made, without those of
+/// making it and taking it away.
+fn cold(bench: &mut Bench) -> Result<u64> {
+    fs::rename(DIRECTORY, AWAY)?;
+    let measured = (|| {
+        let made = bench.settled(MAKE)?;
+        Ok(bench.settled(MAKE_AND_OPEN)?.saturating_sub(made))
+    })();
+    fs::rename(AWAY, DIRECTORY)?;
+    measured
+}
+
+/// All rows of a policy that the host has compiled.
 fn policy(report: &mut Report, bench: &mut Bench, nothing: &Nothing, kind: &str, rules: u64) {
     let Some(image) = image(&format!("{kind}-{rules}")) else {
         return;
     };
     let count = count(rules, "path rule");
-    let (known, cold_name, series) = match kind {
+    let (name, series) = match kind {
         "other" => (
             format!("{count} about another program"),
-            None,
-            ["not concerned", ""],
+            ["not concerned", "", ""],
         ),
         "program" => (
             format!("{count} about this program"),
-            Some(format!("{count} about this program, directory not known")),
-            ["program", "program cold"],
+            ["program", "program renamed", "program cold"],
         ),
-        _ => (
-            count.clone(),
-            Some(format!("{count}, directory not known")),
-            ["lsmpc", "lsmpc cold"],
-        ),
+        _ => (count, ["lsmpc", "lsmpc renamed", "lsmpc cold"]),
     };
     test(report, &format!("bench::open::{kind}_{rules}"), |report| {
         apply_image(&image)?;
+        let [known, after_rename, not_known] = series;
         let one = bench.settled(OPEN).context("directory known")?;
-        Row::of(GROUP, &known, series[0], rules).cost(report, one, nothing.known)?;
-        if let Some(name) = cold_name {
-            let one = cold(bench).context("directory not known")?;
-            Row::of(GROUP, &name, series[1], rules).cost(report, one, nothing.cold)?;
+        Row::of(GROUP, &name, known, rules).cost(report, one, nothing.known)?;
+        if kind == "other" {
+            return Ok(());
         }
-        Ok(())
+        let one = renamed(bench).context("after a rename elsewhere")?;
+        let row = format!("{name}, after a rename elsewhere");
+        Row::of(GROUP, &row, after_rename, rules).cost(report, one, nothing.renamed)?;
+        let one = cold(bench).context("directory not known")?;
+        let row = format!("{name}, directory not known");
+        Row::of(GROUP, &row, not_known, rules).cost(report, one, nothing.cold)
     });
 }
