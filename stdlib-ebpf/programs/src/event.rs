@@ -24,7 +24,7 @@ use crate::{
     image::Image,
     kind::{Functions, Kind},
     maps::{Arguments, Page, Rests, Slot, claim_slot, count, release_slot},
-    read::{self, load},
+    read::{self, load, unknown},
     settled,
     sticky::{self, lsmpc_stick},
     subject::{Task, lsmpc_subject_text, lsmpc_subject_value},
@@ -245,6 +245,8 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
             return fault();
         }
     }
+    // VERIFIER: else it goes through what follows once for each of the two ways here.
+    let gated = unknown(gated);
     let start = gated as u32;
     if start == REF_TERMINAL | OUTCOME_ALLOW {
         return 0;
@@ -275,8 +277,8 @@ fn enter<K: Functions, const ARGUMENTS: usize>(
     }
     if has_place(hook) {
         // VERIFIER: else it goes through all that follows once for each answer.
-        event.answer = read::unknown(event.answer.into()) as u32;
-        event.end = read::unknown(event.end.into()) as u32;
+        event.answer = unknown(event.answer.into()) as u32;
+        event.end = unknown(event.end.into()) as u32;
     }
     let slot = admit(hook as u32, epoch);
     if slot.is_null() {

@@ -7,9 +7,7 @@
 use core::{ffi::c_void, mem::MaybeUninit};
 
 use aya_ebpf::{
-    helpers::generated::{
-        bpf_get_current_pid_tgid, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
-    },
+    helpers::generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
     programs::LsmContext,
 };
 #[cfg(target_arch = "bpf")]
@@ -193,22 +191,10 @@ pub(crate) fn unknown(value: u64) -> u64 {
     }
 }
 
-/// The value, of which the verifier forgets what it knew.
+/// The same for what a hook returns.
 #[inline(always)]
-pub(crate) fn forget(value: i64) -> i64 {
-    let mut value = value;
-    // SAFETY: no arguments.
-    let other = unsafe { bpf_get_current_pid_tgid() };
-    // SAFETY: arithmetic on registers.
-    unsafe {
-        core::arch::asm!(
-            "{0} ^= {1}",
-            "{0} ^= {1}",
-            inout(reg) value, in(reg) other,
-            options(pure, nomem, nostack),
-        );
-    }
-    value
+pub(crate) fn forget(ret: i32) -> i32 {
+    unknown(u64::from(ret.cast_unsigned())) as i32
 }
 
 /// Copies a NUL-terminated string of at most `SIZE - 1` bytes; its length, less

@@ -19,7 +19,7 @@ const RENAME_EXCHANGE: u32 = 2;
 // once and not for each way that the first can end.
 #[inline(always)]
 fn judge(ctx: &LsmContext, image: &Image, arrange: impl Fn(&mut Arguments)) -> i32 {
-    forget(i64::from(decide_by::<Places, 4>(image, ctx, HOOK, arrange))) as i32
+    forget(decide_by::<Places, 4>(image, ctx, HOOK, arrange))
 }
 
 /// The second file is the first.
