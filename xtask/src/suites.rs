@@ -79,7 +79,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row {
         kernels: IN_SHORT,
-        arguments: &["1", "10"],
+        arguments: &["1", "20"],
         timeout: TEN_MINUTES,
         ..Row::new("kill9")
     },
@@ -98,7 +98,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         // A swap waits for a whole grace period here.
         kernels: &["6.1"],
-        arguments: &["100"],
+        arguments: &["50"],
         smp: 2,
         timeout: TEN_MINUTES,
         ..Row::new("swap")
