@@ -112,8 +112,7 @@ impl ProgramObject {
     }
 
     /// The file with the calls of the kernel's function that makes typed pointers, or, if
-    /// it is `None`, with none: kernels that do not know it refuse a program with a call
-    /// in it, even where it is never reached.
+    /// it is `None`, with instructions that do nothing instead.
     ///
     /// # Errors
     ///

@@ -50,7 +50,14 @@ pub(crate) fn resolve(btf: &KernelBtf, offset: &Offset) -> Option<u32> {
 }
 
 /// Every constant that depends on the kernel at hand.
-pub(crate) fn constants(btf: &KernelBtf, system: &System, cpus: u32, rate: u32) -> Vec<Constant> {
+/// `casts`: whether programs can make typed pointers.
+pub(crate) fn constants(
+    btf: &KernelBtf,
+    system: &System,
+    casts: bool,
+    cpus: u32,
+    rate: u32,
+) -> Vec<Constant> {
     let mut constants: Vec<Constant> = OFFSETS
         .iter()
         .filter_map(|offset| Some(Constant::word(offset.global, resolve(btf, offset)?)))
@@ -70,7 +77,7 @@ pub(crate) fn constants(btf: &KernelBtf, system: &System, cpus: u32, rate: u32) 
         name: table.global,
         value: numbers(btf, table),
     }));
-    let seqcount = cast(btf, system).and_then(|_| btf.structure("seqcount"));
+    let seqcount = btf.structure("seqcount").filter(|_| casts);
     constants.push(Constant::word(
         kernel::GLOBAL_SEQCOUNT,
         seqcount.unwrap_or(0),

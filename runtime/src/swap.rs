@@ -442,12 +442,14 @@ impl Context<'_> {
                 .map_err(|source| Error::map("pinning", maps::POLICY, source))?;
         }
         let cpus = offsets::possible_cpus(self.system)?;
-        let constants = offsets::constants(&self.kernel, self.system, cpus, self.options.rate);
+        let (kernel, system) = (&self.kernel, self.system);
+        let cast = offsets::cast(kernel, system);
+        let constants = offsets::constants(kernel, system, cast.is_some(), cpus, self.options.rate);
         let plan = LoadPlan {
             object: self.object,
             layout,
             constants: &constants,
-            cast: offsets::cast(&self.kernel, self.system),
+            cast,
             cpus,
             event_bytes: self.options.event_bytes,
         };

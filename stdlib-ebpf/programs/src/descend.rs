@@ -1,8 +1,9 @@
 //! From the root of a mount down to a directory or a file, component by component.
 //!
-//! Owns classifying and spelling out what lies below a root, and the names of dentries that are read through typed pointers. Must not know what is
-//! kept of a directory, nor whether anything changes meanwhile: who descends compares the
-//! counts of `rename_lock` before and after.
+//! Owns classifying and spelling out what lies below a root, and the names of dentries that
+//! are read through typed pointers. Must not know what is kept of a directory, nor whether
+//! anything changes meanwhile: who descends compares the counts of `rename_lock` before and
+//! after.
 
 use core::ffi::c_void;
 

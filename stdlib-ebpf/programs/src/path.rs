@@ -133,11 +133,15 @@ pub(crate) fn sequence(address: u64) -> u32 {
         return 0;
     }
     let seqcount = globals::seqcount_type();
-    if seqcount == 0 {
-        return read(address).unwrap_or(1);
+    if seqcount != 0 {
+        // SAFETY: the count is its first member.
+        let count = unsafe { load(cast(address, seqcount), 0) };
+        // 0 may also be what cannot be read.
+        if count != 0 {
+            return count;
+        }
     }
-    // SAFETY: the count is its first member.
-    unsafe { load(cast(address, seqcount), 0) }
+    read(address).unwrap_or(1)
 }
 
 /// One try at a whole path.

@@ -56,6 +56,10 @@ const TESTS: &[(&str, Test)] = &[
     ("a_directory_is_renamed_while_others_open", raced),
     ("a_directory_below_what_is_known", below),
     ("below_the_root_of_all", below_root),
+    (
+        "names_are_the_same_after_a_rename_elsewhere",
+        renamed_elsewhere,
+    ),
     ("below_the_root_of_all_while_others_open", raced_below_root),
     ("deep_directories", deep),
     ("names_of_all_lengths", lengths),
@@ -122,16 +126,40 @@ struct Entry([u64; 52]);
 // SAFETY: words.
 unsafe impl Pod for Entry {}
 
-/// How many directories are known.
-fn known() -> Result<usize> {
+impl Entry {
+    fn inode(&self) -> u64 {
+        self.0[0]
+    }
+
+    fn version(&self) -> u64 {
+        self.0[2]
+    }
+
+    fn changes(&self) -> u64 {
+        self.0[5]
+    }
+
+    /// How many names are kept.
+    fn levels(&self) -> u64 {
+        self.0[11]
+    }
+}
+
+/// The entries of the directories that are known.
+fn entries() -> Result<Vec<Entry>> {
     let map = MapData::from_pin("/sys/fs/bpf/lsmpc/maps/DIRECTORIES")?;
     let map = Map::Array(map);
     let entries: Array<&MapData, Entry> = (&map).try_into()?;
-    let mut known = 0;
-    for entry in entries.iter() {
-        known += usize::from(entry?.0[0] != 0);
-    }
-    Ok(known)
+    let entries: Vec<Entry> = entries.iter().collect::<Result<_, _>>()?;
+    Ok(entries
+        .into_iter()
+        .filter(|entry| entry.inode() != 0)
+        .collect())
+}
+
+/// How many directories are known.
+fn known() -> Result<usize> {
+    Ok(entries()?.len())
 }
 
 fn remembered() -> Result<()> {
@@ -383,6 +411,35 @@ fn below_root() -> Result<()> {
             fs::rename("/above", "/below")?;
         }
         Ok(())
+    })();
+    fs::remove_dir_all(FIRST)?;
+    tested
+}
+
+/// The entry of a directory is not written anew when something else was renamed, and still
+/// tells what its own names lead to.
+fn renamed_elsewhere() -> Result<()> {
+    const LEVELS: u64 = 5;
+    file("/below/a/b/c/d/f")?;
+    file("/below/elsewhere")?;
+    let tested = (|| {
+        deny(&["/below/a/b/c/d/g"])?;
+        let open_after_rename = || -> Result<Entry> {
+            fs::rename("/below/elsewhere", "/below/else")?;
+            fs::rename("/below/else", "/below/elsewhere")?;
+            passes("/below/a/b/c/d/f")?;
+            let entries = entries()?;
+            let found = entries.iter().find(|entry| entry.levels() == LEVELS);
+            found.copied().context("no names are kept")
+        };
+        passes("/below/a/b/c/d/f")?;
+        let first = open_after_rename()?;
+        let second = open_after_rename()?;
+        ensure!(first.inode() == second.inode() && first.version() == second.version());
+        ensure!(first.changes() != second.changes());
+        file("/below/a/b/c/d/h")?;
+        fs::rename("/below/a/b/c/d/h", "/below/a/b/c/d/g")?;
+        refused("/below/a/b/c/d/g")
     })();
     fs::remove_dir_all(FIRST)?;
     tested
