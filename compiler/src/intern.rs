@@ -24,6 +24,8 @@ pub(crate) fn hash<T: Hash + ?Sized>(value: &T) -> u64 {
 #[derive(Debug, Clone)]
 pub(crate) struct Interner<T> {
     list: Vec<T>,
+    /// Their hashes: a table that grows need not look at the values again.
+    hashes: Vec<u64>,
     ids: HashTable<u32>,
 }
 
@@ -31,6 +33,7 @@ impl<T> Default for Interner<T> {
     fn default() -> Self {
         Self {
             list: Vec::new(),
+            hashes: Vec::new(),
             ids: HashTable::new(),
         }
     }
@@ -39,16 +42,18 @@ impl<T> Default for Interner<T> {
 impl<T: Hash + Eq> Interner<T> {
     /// The number of a value, and whether it is new.
     pub(crate) fn intern(&mut self, value: T) -> (u32, bool) {
-        let Self { list, ids } = self;
+        let Self { list, hashes, ids } = self;
         let fresh = number(list.len());
+        let hashed = hash(&value);
         let entry = ids.entry(
-            hash(&value),
+            hashed,
             |id| list.get(*id as usize) == Some(&value),
-            |id| list.get(*id as usize).map_or(0, hash),
+            |id| hashes.get(*id as usize).copied().unwrap_or_default(),
         );
         let id = *entry.or_insert(fresh).get();
         if id == fresh {
             list.push(value);
+            hashes.push(hashed);
         }
         (id, id == fresh)
     }
@@ -60,19 +65,21 @@ impl<T: Hash + Eq> Interner<T> {
         Q: Hash + Eq + ?Sized,
         for<'q> &'q Q: Into<T>,
     {
-        let Self { list, ids } = self;
+        let Self { list, hashes, ids } = self;
         let fresh = number(list.len());
+        let hashed = hash(value);
         let entry = ids.entry(
-            hash(value),
+            hashed,
             |id| {
                 list.get(*id as usize)
                     .is_some_and(|known| known.borrow() == value)
             },
-            |id| list.get(*id as usize).map_or(0, hash),
+            |id| hashes.get(*id as usize).copied().unwrap_or_default(),
         );
         let id = *entry.or_insert(fresh).get();
         if id == fresh {
             list.push(value.into());
+            hashes.push(hashed);
         }
         (id, id == fresh)
     }

@@ -69,6 +69,8 @@ struct Builder<'h> {
     ir: Ir,
     /// The numbers of predicates that are there.
     interned: HashTable<PredicateId>,
+    /// The hashes of predicates, by number.
+    hashes: Vec<u64>,
     /// Shared sets are turned into predicates once.
     by_set: FxHashMap<(FieldId, Key), PredicateId>,
     /// Tests of `ancestor.exe`, by the same test of `exe`.
@@ -84,9 +86,10 @@ impl<'h> Builder<'h> {
     fn new(hir: &'h Hir, ir: Ir) -> Self {
         let mut interned = HashTable::new();
         let numbers = || (0..).map(PredicateId);
-        let hashed = |id: &PredicateId| ir.predicates.get(id.0 as usize).map_or(0, hash);
-        for (id, predicate) in numbers().zip(&ir.predicates) {
-            interned.insert_unique(hash(predicate), id, hashed);
+        let hashes: Vec<u64> = ir.predicates.iter().map(hash).collect();
+        let hashed = |id: &PredicateId| hashes.get(id.0 as usize).copied().unwrap_or_default();
+        for (id, hash) in numbers().zip(&hashes) {
+            interned.insert_unique(*hash, id, hashed);
         }
         let ancestors = (0..)
             .zip(&ir.sticky)
@@ -107,6 +110,7 @@ impl<'h> Builder<'h> {
             hir,
             ir,
             interned,
+            hashes,
             by_set: FxHashMap::default(),
             ancestors,
             rule_ids: Vec::new(),
@@ -362,17 +366,18 @@ impl<'h> Builder<'h> {
     }
 
     fn intern(&mut self, predicate: Predicate) -> PredicateId {
-        let predicates = &self.ir.predicates;
-        let of = |id: &PredicateId| predicates.get(id.0 as usize);
+        let (predicates, hashes) = (&self.ir.predicates, &self.hashes);
         let next = PredicateId(number(predicates.len()));
+        let hashed = hash(&predicate);
         let entry = self.interned.entry(
-            hash(&predicate),
-            |id| of(id) == Some(&predicate),
-            |id| of(id).map_or(0, hash),
+            hashed,
+            |id| predicates.get(id.0 as usize) == Some(&predicate),
+            |id| hashes.get(id.0 as usize).copied().unwrap_or_default(),
         );
         let id = *entry.or_insert(next).get();
         if id == next {
             self.ir.predicates.push(predicate);
+            self.hashes.push(hashed);
         }
         id
     }

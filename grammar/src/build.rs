@@ -5,7 +5,7 @@
 
 use lalrpop_util::ParseError;
 
-use crate::ast::{Expected, Expr, ExprKind, Inherit, LiteralKind, Name, Statement, TestStep};
+use crate::ast::{Expected, Expr, ExprKind, Inherit, LiteralKind, Name, StatementKind, TestStep};
 use crate::error::{SyntaxCode, SyntaxError, shorten};
 use crate::span::{FileId, Span, Spanned};
 use crate::spelling;
@@ -14,13 +14,13 @@ use crate::spelling;
 #[derive(Debug)]
 pub(crate) enum Segment {
     /// A statement without a body.
-    Statement(Statement),
+    Statement(Spanned<Box<StatementKind>>),
     /// `scope … {`
-    Scope(ScopeHead),
+    Scope(Box<ScopeHead>),
     /// `test "…" {`
     Test(Spanned<Vec<u8>>),
     /// A line of a test.
-    Step(TestStep),
+    Step(Box<TestStep>),
 }
 
 /// A scope up to its `{`.

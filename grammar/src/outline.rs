@@ -239,8 +239,10 @@ impl<'t, 'a> Outline<'t, 'a> {
         let has_body = matches!(keyword, Some(Keyword::Scope | Keyword::Test));
         if !has_body {
             match (parsed, body) {
-                (Some(Segment::Statement(s)), Body::Statements(list)) => list.push(s),
-                (Some(Segment::Step(s)), Body::Steps(list)) => list.push(s),
+                (Some(Segment::Statement(statement)), Body::Statements(list)) => {
+                    list.push(Spanned::new(*statement.node, statement.span));
+                }
+                (Some(Segment::Step(step)), Body::Steps(list)) => list.push(*step),
                 _ => {}
             }
             return (cut, false);
@@ -263,16 +265,19 @@ impl<'t, 'a> Outline<'t, 'a> {
         let last = self.pos.saturating_sub(1).max(open);
         let span = self.span(head).to(self.span(last));
         let node = match parsed {
-            Some(Segment::Scope(ScopeHead {
-                name,
-                when,
-                inherit,
-            })) => StatementKind::Scope(Scope {
-                name,
-                when,
-                inherit,
-                statements,
-            }),
+            Some(Segment::Scope(head)) => {
+                let ScopeHead {
+                    name,
+                    when,
+                    inherit,
+                } = *head;
+                StatementKind::Scope(Scope {
+                    name,
+                    when,
+                    inherit,
+                    statements,
+                })
+            }
             Some(Segment::Test(name)) => StatementKind::Test(Test { name, steps }),
             _ => return (cut, false),
         };

@@ -64,6 +64,8 @@ struct Place {
 enum Next {
     /// A literal component among [`Globs::text`], and the end of the glob, or another.
     Literal { start: u32, end: u32, last: bool },
+    /// A star of either kind, and the end of the glob.
+    Star,
     /// This piece, from this byte on if it is a literal one.
     Piece { piece: u32, byte: u32 },
 }
@@ -120,6 +122,14 @@ impl<'g> Globs<'g> {
 
     fn position(&mut self, glob: &Glob, (piece, byte): (u32, u32), deep: bool) {
         let rest = glob.pieces.get(piece as usize..).unwrap_or_default();
+        if let [Piece::Star | Piece::DeepStar] = rest {
+            self.places.push(Place {
+                glob: number(self.entries.len()),
+                deep,
+                next: Next::Star,
+            });
+            return;
+        }
         let literal = match rest.split_first() {
             None => Some((&[][..], true)),
             Some((Piece::Literal(bytes), after)) => {
@@ -145,6 +155,11 @@ impl<'g> Globs<'g> {
             deep,
             next,
         });
+    }
+
+    /// How many globs there are.
+    pub(crate) fn count(&self) -> usize {
+        self.entries.len()
     }
 
     /// Bytes and wildcards of all globs.
@@ -197,6 +212,15 @@ impl<'g> Globs<'g> {
                 let shape = Shape::Literal(bytes);
                 into.push(Arc { shape, target });
                 return bytes.len() + 1;
+            }
+            Next::Star => {
+                let shape = Shape::Any;
+                let mut add = |target| into.push(Arc { shape, target });
+                if place.deep {
+                    add(Target::Position(position));
+                }
+                add(Target::Accept(self.tag(place.glob)));
+                return 2 + usize::from(place.deep);
             }
             Next::Piece { piece, byte } => (piece, byte),
         };

@@ -10,7 +10,6 @@
 //! edge fits.
 
 use hashbrown::HashTable;
-use rustc_hash::FxHashMap;
 
 use super::component::{Arc, Globs, Shape, Target};
 use super::{DfaId, KeyId, Pool, reduce};
@@ -305,14 +304,15 @@ impl<'g> Builder<'_, 'g> {
         // By their bytes, of which most need no second look.
         let order = |one: &(u64, &[u8], Target), other: &(u64, &[u8], Target)| {
             let (a, b) = (one.1, other.1);
-            let rest = if a.len().max(b.len()) <= PREFIX {
-                a.len().cmp(&b.len())
-            } else {
-                a.cmp(b)
-            };
-            one.0.cmp(&other.0).then(rest)
+            one.0.cmp(&other.0).then_with(|| {
+                if a.len().max(b.len()) <= PREFIX {
+                    a.len().cmp(&b.len())
+                } else {
+                    a.cmp(b)
+                }
+            })
         };
-        literals.sort_unstable_by(|one, other| order(one, other).then(one.2.cmp(&other.2)));
+        literals.sort_unstable_by(|one, other| order(one, other).then_with(|| one.2.cmp(&other.2)));
         let mut edges = Vec::new();
         for group in literals.chunk_by(|one, other| order(one, other).is_eq()) {
             let bytes = group.first().map_or(&[][..], |(_, bytes, _)| *bytes);
@@ -429,11 +429,15 @@ impl<'g> Builder<'_, 'g> {
 
     /// The globs with positions in most of the states.
     fn costs(&self) -> Vec<(u32, u64)> {
-        let mut counts: FxHashMap<u32, u64> = FxHashMap::default();
+        let mut counts = vec![0_u64; self.globs.count()];
         for position in &self.positions {
-            *counts.entry(self.globs.place(*position).0).or_default() += 1;
+            let (glob, _) = self.globs.place(*position);
+            if let Some(count) = counts.get_mut(glob as usize) {
+                *count += 1;
+            }
         }
-        let mut counts: Vec<(u32, u64)> = counts.into_iter().collect();
+        let counts = (0..).zip(counts).filter(|(_, count)| *count > 0);
+        let mut counts: Vec<(u32, u64)> = counts.collect();
         counts.sort_unstable_by_key(|(glob, count)| (std::cmp::Reverse(*count), *glob));
         counts.truncate(COSTS);
         counts

@@ -2,8 +2,8 @@
 //!
 //! Owns: sinks (states from which the class cannot change any more) become one
 //! state for each class; equal states are merged from the leaves up; edges that
-//! say what would happen without them go; what is not reached goes. It must not
-//! change the class of any string.
+//! say what would happen without them go; what is not reached goes; classes get the order
+//! of their tags. It must not change the tags of any string.
 
 use std::hash::{Hash, Hasher};
 
@@ -12,7 +12,7 @@ use rustc_hash::FxHasher;
 
 use super::Pool;
 use super::path::{PathAutomaton, PathState};
-use crate::intern::number;
+use crate::intern::{Lists, number};
 
 /// How often equal states are looked for; merging can make further ones equal.
 const ROUNDS: usize = 4;
@@ -29,7 +29,34 @@ pub(crate) fn reduce(pool: &Pool, mut automaton: PathAutomaton) -> PathAutomaton
         }
     }
     keep_reached(&mut automaton);
+    order_classes(&mut automaton);
     automaton
+}
+
+/// Numbers the classes by their tags: whoever goes through them in order finds what they
+/// mention in order, too. The empty one stays the first.
+fn order_classes(automaton: &mut PathAutomaton) {
+    let classes = &automaton.classes;
+    let mut order: Vec<(Option<u32>, u32)> = (0..)
+        .zip(classes.iter())
+        .map(|(class, tags)| (tags.first().copied(), class))
+        .collect();
+    order.sort_unstable_by(|(first, one), (second, other)| {
+        let rest = || classes.get(*one).cmp(classes.get(*other));
+        first.cmp(second).then_with(rest)
+    });
+    let mut ordered = Lists::default();
+    let mut names = vec![0; order.len()];
+    for (_, class) in order {
+        let name = ordered.push(classes.get(class));
+        if let Some(slot) = names.get_mut(class as usize) {
+            *slot = name;
+        }
+    }
+    automaton.classes = ordered;
+    for state in &mut automaton.states {
+        state.class = names.get(state.class as usize).copied().unwrap_or_default();
+    }
 }
 
 impl PathState {

@@ -3,15 +3,14 @@
 //! Owns the passes: names first, then statements, then what only all statements
 //! together can tell.
 
-use std::sync::Arc;
-
+use lsmpc_syntax::FileId;
 use lsmpc_syntax::ast::{File, StatementKind};
 use rustc_hash::FxHashMap;
 
 use super::Checker;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::hir::Module;
+use crate::hir::{Module, Rule};
 
 impl<'a> Checker<'a> {
     pub(super) fn policy(&mut self, files: &'a [File]) {
@@ -53,11 +52,12 @@ impl<'a> Checker<'a> {
 
     /// Gives every rule the name that reports show.
     fn name_rules(&mut self) {
-        let mut on_line: FxHashMap<(Arc<str>, u32), u32> = FxHashMap::default();
+        let mut on_line: FxHashMap<(FileId, u32), u32> = FxHashMap::default();
+        let line = |rule: &Rule| (rule.effect_span.file, rule.place.line);
         let rules = || self.hir.modules.iter().flat_map(|module| &module.rules);
+        on_line.reserve(rules().count());
         for rule in rules() {
-            let line = (Arc::clone(&rule.place.file), rule.place.line);
-            let count = on_line.entry(line).or_default();
+            let count = on_line.entry(line(rule)).or_default();
             *count = count.saturating_add(1);
         }
         let mut nameless = Vec::new();
@@ -67,9 +67,7 @@ impl<'a> Checker<'a> {
                 rule.id = match &rule.notes.id {
                     Some(id) => id.node.clone(),
                     None => {
-                        let shared = on_line
-                            .get(&(Arc::clone(&place.file), place.line))
-                            .is_some_and(|&count| count > 1);
+                        let shared = on_line.get(&line(rule)).is_some_and(|count| *count > 1);
                         if shared {
                             format!("{}:{}:{}", place.file, place.line, place.column)
                         } else {

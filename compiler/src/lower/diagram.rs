@@ -320,7 +320,8 @@ impl<M: Model> Builder<'_, M> {
         let space = self.space;
         let mut relevant: Vec<u32> = by_test
             .tests()
-            .flat_map(|test| classifier.classes_of(test))
+            .iter()
+            .flat_map(|test| classifier.classes_of(*test))
             .copied()
             .filter(|class| space.class(place.field, *class))
             .collect();
@@ -356,6 +357,7 @@ impl<M: Model> Builder<'_, M> {
 
         let mut seen = ListInterner::default();
         let mut found: Vec<Ref> = Vec::new();
+        self.progress.memo.reserve(relevant.len());
         let (mut tests, mut touched, mut changes) = (Vec::new(), Vec::new(), Vec::new());
         for class in relevant {
             let holds = classifier.holds(class);
@@ -368,7 +370,7 @@ impl<M: Model> Builder<'_, M> {
                 continue;
             }
             touched.clear();
-            touched.extend(tests.iter().flat_map(|test| by_test.items(*test)));
+            touched.extend(tests.iter().flat_map(|test| by_test.items(*test)).copied());
             touched.sort_unstable();
             touched.dedup();
             let variables = self.variables;
@@ -378,9 +380,9 @@ impl<M: Model> Builder<'_, M> {
             };
             changes.clear();
             for index in touched.iter().copied() {
-                if let Some(open) = place.open.get(index) {
+                if let Some(open) = place.open.get(index as usize) {
                     let expr = self.formulas.restrict(open.expr, 1 << place.rank, &value);
-                    changes.push((index, expr));
+                    changes.push((index as usize, expr));
                 }
             }
             let child = self.child(place, &base, &changes, mixed)?;
