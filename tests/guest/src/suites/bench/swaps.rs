@@ -16,6 +16,8 @@ const GROUP: &str = "swap";
 const SLOT: &str = "/sys/fs/bpf/lsmpc/maps/POLICY";
 /// Swaps of which the median is taken.
 const TIMES: usize = 21;
+/// The time between two of the kernel's ticks, with which grace periods end.
+const TICK: Duration = Duration::from_millis(4);
 const RULES: [u64; 2] = [1, 10_000];
 
 pub(super) fn run(report: &mut Report) {
@@ -31,12 +33,33 @@ pub(super) fn run(report: &mut Report) {
     }
 }
 
+/// Waits, the processor in use, so that of all the times that something is measured each
+/// begins at another moment between two ticks: how long a grace period takes depends on it.
+fn spread(time: usize) -> Duration {
+    let wait = TICK.mul_f64(time as f64 / TIMES as f64);
+    let start = Instant::now();
+    while start.elapsed() < wait {
+        std::hint::spin_loop();
+    }
+    start.elapsed()
+}
+
 /// How long something took.
 #[derive(Clone, Copy)]
 struct Took {
     all: Duration,
     /// While this process had the processor.
     busy: Option<Duration>,
+}
+
+impl Took {
+    /// The same without what was spent in between, the processor in use.
+    fn without(self, spent: Duration) -> Self {
+        Self {
+            all: self.all.saturating_sub(spent),
+            busy: self.busy.map(|busy| busy.saturating_sub(spent)),
+        }
+    }
 }
 
 /// A moment, by both clocks.
@@ -118,22 +141,27 @@ fn swaps(report: &mut Report, image: &[u8], rules: u64) -> Result<()> {
     let runtime = Runtime::default();
     let mut whole = Vec::new();
     let mut commit = Vec::new();
-    for _ in 0..TIMES {
+    for time in 0..TIMES {
         let start = Moment::now();
         let mut stored = start;
         let mut published = start;
+        let mut spent = Duration::ZERO;
         runtime.apply(image, &ApplyOptions::default(), |step| match step {
-            Step::ImageStored => stored = Moment::now(),
+            Step::ImageStored => {
+                spent = spread(time);
+                stored = Moment::now();
+            }
             Step::Published => published = Moment::now(),
             _ => {}
         })?;
-        whole.push(start.until(Moment::now()));
+        whole.push(start.until(Moment::now()).without(spent));
         commit.push(stored.until(published));
     }
     let slot = bpf::Map::pinned(SLOT)?;
     let mut bare = Vec::new();
-    for _ in 0..TIMES {
+    for time in 0..TIMES {
         let table = bpf::Map::of_pages(image)?;
+        spread(time);
         let start = Moment::now();
         slot.set_map(0, &table)?;
         bare.push(start.until(Moment::now()));
