@@ -3,20 +3,21 @@
 //! Owns what has to happen so that a hook's program runs, or does so no longer.
 //! Must not know which hooks are wanted, nor in which order commands do things.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use aya::programs::{Lsm, ProgramError};
+use aya::programs::{Lsm, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use lsmpc_abi::maps;
 
 use crate::error::{Error, Result};
 use crate::object::ProgramObject;
 use crate::offsets::Constant;
+use crate::parallel;
 use crate::pins::{Group, Layout, Survey};
 use crate::support::TRACKERS;
 use crate::sys::{self, LinkInfo, MapShape};
@@ -70,8 +71,12 @@ pub(crate) struct Loaded {
     programs: Vec<(String, OwnedFd)>,
 }
 
-/// Loads the programs for `hooks`. Maps that are pinned are taken, the others
-/// made and pinned.
+/// Programs that are verified at a time: for each the kernel takes tens of megabytes
+/// while it does.
+const AT_ONCE: usize = 4;
+
+/// Loads the programs for `hooks`, several at a time where there are processors for it.
+/// Maps that are pinned are taken, the others made and pinned.
 pub(crate) fn load(plan: &LoadPlan<'_>, hooks: &[String]) -> Result<Loaded> {
     let btf =
         Btf::parse_file("/sys/kernel/btf/vmlinux", Endianness::default()).map_err(|error| {
@@ -81,22 +86,26 @@ pub(crate) fn load(plan: &LoadPlan<'_>, hooks: &[String]) -> Result<Loaded> {
             }
         })?;
     let mut ebpf = open(plan, &btf)?;
-    let mut programs = Vec::new();
+    let mut known: HashMap<&str, &mut Program> = ebpf.programs_mut().collect();
+    let mut wanted: Vec<(&str, &mut Lsm)> = Vec::with_capacity(hooks.len());
     for hook in hooks {
-        let program: &mut Lsm = ebpf
-            .program_mut(hook)
+        let program = known
+            .remove(hook.as_str())
             .and_then(|program| program.try_into().ok())
             .ok_or_else(|| Error::ObjectInvalid {
                 reason: format!("it has no LSM program {hook}"),
             })?;
+        wanted.push((hook, program));
+    }
+    let programs = parallel::each(wanted, AT_ONCE, |(hook, program)| {
         program
             .load(hook, &btf)
             .map_err(|error| refused(hook, error))?;
         let fd = program.fd().map_err(|error| refused(hook, error))?;
         let fd = sys::duplicate(fd.as_fd())
             .map_err(|source| Error::system("duplicating a descriptor", source))?;
-        programs.push((hook.clone(), fd));
-    }
+        Ok((hook.to_owned(), fd))
+    })?;
     Ok(Loaded { programs })
 }
 

@@ -34,6 +34,7 @@ mod lock;
 mod object;
 mod offsets;
 mod others;
+mod parallel;
 mod pins;
 pub mod preflight;
 mod process;
