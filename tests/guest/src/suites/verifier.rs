@@ -26,6 +26,22 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
     let names = HookNames::read()?;
     let mut absent = Vec::new();
     let wanted = |hook: &str| arguments.is_empty() || arguments.iter().any(|word| word == hook);
+    let mut all = None;
+    if arguments.is_empty() {
+        report.test("verifier::everything", || {
+            let (costs, milliseconds) = everything(&names)?;
+            all = Some((costs, milliseconds));
+            Ok(())
+        });
+        if let Some((costs, milliseconds)) = &all {
+            report.json(&json!({
+                "suite": "verifier",
+                "kernel": machine::release(),
+                "programs": costs.len(),
+                "apply_ms": milliseconds,
+            }))?;
+        }
+    }
     for hook in catalogue::hooks() {
         let name = hook.id.name();
         if !wanted(name) {
@@ -35,40 +51,26 @@ fn run(report: &mut Report, arguments: &[String]) -> Result<()> {
         if !here {
             absent.push(name);
         }
-        let mut cost = None;
+        let mut cost = Vec::new();
         report.test(&format!("verifier::{name}"), || {
-            if here {
-                cost = Some(loads(&names, name)?);
-                Ok(())
-            } else {
-                is_refused(name)
+            if !here {
+                return is_refused(name);
             }
-        });
-        if let Some((programs, milliseconds)) = cost {
-            for (program, cost) in programs {
-                report.json(&json!({
-                    "suite": "verifier",
-                    "kernel": machine::release(),
-                    "program": program,
-                    "verified": cost.verified,
-                    "jited": cost.jited,
-                    "apply_ms": milliseconds,
-                }))?;
-            }
-        }
-    }
-    if arguments.is_empty() {
-        let mut cost = None;
-        report.test("verifier::everything", || {
-            cost = Some(everything(&names)?);
+            cost = match &all {
+                Some((costs, _)) => whole(costs, name)?,
+                // Each by itself, where it is asked for, and to tell which one it is that
+                // the kernel refuses.
+                None => alone(&names, name)?,
+            };
             Ok(())
         });
-        if let Some((programs, milliseconds)) = cost {
+        for (program, cost) in cost {
             report.json(&json!({
                 "suite": "verifier",
                 "kernel": machine::release(),
-                "programs": programs,
-                "apply_ms": milliseconds,
+                "program": program,
+                "verified": cost.verified,
+                "jited": cost.jited,
             }))?;
         }
     }
@@ -93,35 +95,16 @@ const WHOLE: u32 = 10_000;
 
 type Costs = Vec<(&'static str, bpf::ProgramCost)>;
 
-/// Attaches the programs of one hook and asks what they cost.
-fn loads(names: &HookNames, hook: &str) -> Result<(Costs, u64)> {
-    let begin = Instant::now();
+/// Puts a policy about one hook in force: what its programs cost.
+fn alone(names: &HookNames, hook: &str) -> Result<Costs> {
     // No field of the object: the object's side is loaded all the same.
     cli::apply(&format!("deny {hook} when exe == \"{NOBODY}\"\n"))?;
-    let milliseconds = begin.elapsed().as_millis() as u64;
-    let links = bpf::lsm_links()?;
-    let mut costs = Vec::new();
-    for link in &links {
-        let name = name_of(names, link)?;
-        if name.starts_with(hook) {
-            costs.push((name, bpf::program_cost(link.program)?));
-        }
-    }
-    ensure!(!costs.is_empty(), "nothing is attached to {hook}");
-    for (name, cost) in &costs {
-        // A kernel that believes to know how a program begins drops the rest of it as
-        // dead, and says nothing.
-        ensure!(
-            cost.verified > WHOLE && cost.jited > WHOLE,
-            "{name} was cut: {cost:?}"
-        );
-    }
-    Ok((costs, milliseconds))
+    whole(&attached(names)?, hook)
 }
 
-/// Puts a policy about all hooks of this kernel in force, from nothing: how many
-/// programs that are, and how many milliseconds it takes.
-fn everything(names: &HookNames) -> Result<(usize, u64)> {
+/// Puts a policy about all hooks of this kernel in force, from nothing: what all programs
+/// cost, and how many milliseconds it takes.
+fn everything(names: &HookNames) -> Result<(Costs, u64)> {
     cli::remove()?;
     bpf::await_no_links()?;
     let hooks: Vec<&str> = catalogue::hooks()
@@ -135,9 +118,43 @@ fn everything(names: &HookNames) -> Result<(usize, u64)> {
         hooks.join(", ")
     ))?;
     let milliseconds = begin.elapsed().as_millis() as u64;
-    let links = bpf::lsm_links()?;
-    ensure!(links.len() > hooks.len(), "{} are attached", links.len());
-    Ok((links.len(), milliseconds))
+    let costs = attached(names)?;
+    ensure!(costs.len() > hooks.len(), "{} are attached", costs.len());
+    Ok((costs, milliseconds))
+}
+
+/// What each attached program costs.
+fn attached(names: &HookNames) -> Result<Costs> {
+    bpf::lsm_links()?
+        .iter()
+        .map(|link| Ok((name_of(names, link)?, bpf::program_cost(link.program)?)))
+        .collect()
+}
+
+/// The costs of one hook's programs, of which none is cut short.
+fn whole(attached: &Costs, hook: &str) -> Result<Costs> {
+    let costs: Costs = attached
+        .iter()
+        .filter(|(program, _)| belongs(program, hook))
+        .copied()
+        .collect();
+    ensure!(!costs.is_empty(), "nothing is attached to {hook}");
+    for (name, cost) in &costs {
+        // A kernel that believes to know how a program begins drops the rest of it as
+        // dead, and says nothing.
+        ensure!(
+            cost.verified > WHOLE && cost.jited > WHOLE,
+            "{name} was cut: {cost:?}"
+        );
+    }
+    Ok(costs)
+}
+
+/// Whether a program is the hook's own or one that goes with it, as `file_ioctl_compat`
+/// does with `file_ioctl`.
+fn belongs(program: &str, hook: &str) -> bool {
+    program == hook
+        || program.starts_with(hook) && lsmpc_abi::hook::HookId::from_name(program).is_none()
 }
 
 fn name_of(names: &HookNames, link: &LsmLink) -> Result<&'static str> {
