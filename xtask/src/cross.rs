@@ -54,8 +54,7 @@ pub(crate) fn cargo(architecture: Architecture) -> Result<(Command, Vec<String>)
     cargo
         .current_dir(repository::root())
         .env("RUSTC", RUSTC)
-        .env_remove("RUSTC_WRAPPER")
-        .env_remove("RUSTC_WORKSPACE_WRAPPER");
+        .env_remove("RUSTC_WRAPPER");
     let linker = match architecture {
         Architecture::X86_64 => "x86_64-linux-gnu-gcc",
         Architecture::Aarch64 => "aarch64-linux-gnu-gcc",

@@ -78,7 +78,8 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// Another toolchain's cargo: also free of rustup's choice of toolchain.
+/// Another toolchain's cargo: also free of rustup's choice of toolchain, and of what the
+/// environment says of profiles, which would be seen in what it builds.
 pub(crate) fn other_cargo(cargo: &Path) -> Command {
     let mut command = Command::new(cargo);
     forget_outer_cargo(&mut command);
@@ -87,9 +88,15 @@ pub(crate) fn other_cargo(cargo: &Path) -> Command {
         "LD_LIBRARY_PATH",
         "CARGO",
         "RUSTC",
+        "RUSTC_WORKSPACE_WRAPPER",
         "RUSTDOC",
     ] {
         command.env_remove(variable);
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PROFILE_") {
+            command.env_remove(&name);
+        }
     }
     command
 }
