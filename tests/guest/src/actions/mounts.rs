@@ -161,7 +161,7 @@ fn opened_detached(directory: &str, name: &str) -> Done {
 /// Executes a program in a copy of a tree that is mounted nowhere.
 fn executed_detached(directory: &str, name: &str) -> Done {
     let tree = detached(directory)?;
-    super::exec(&format!("/proc/self/fd/{}/{name}", tree.as_raw_fd()), &[])
+    super::itself::exec(&format!("/proc/self/fd/{}/{name}", tree.as_raw_fd()), &[])
 }
 
 /// Opens a file in a mount that is taken away while its root is held.

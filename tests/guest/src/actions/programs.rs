@@ -28,7 +28,7 @@ fn child(mut become_it: impl FnMut() -> Error + Send + Sync + 'static) -> Done {
     let mut command = Command::new("/");
     // SAFETY: this process has one thread, so that its child may do anything.
     unsafe { command.pre_exec(move || Err(become_it())) };
-    super::enter(&mut command)
+    super::itself::enter(&mut command)
 }
 
 /// execveat(2) of a descriptor.
@@ -69,7 +69,7 @@ fn exec_memory(path: &str) -> Done {
 fn exec_copy(path: &str, to: &str) -> Done {
     drop(open(path, "r")?);
     std::fs::copy(path, to).at("copy")?;
-    super::exec(to, &[])
+    super::itself::exec(to, &[])
 }
 
 /// Has a thread that is not the first execute a program.

@@ -9,6 +9,9 @@
     reason = "every step is a test: what does not hold ends it"
 )]
 
+mod by_hand;
+mod interrupted;
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -16,16 +19,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use aya::maps::{Array, Map, MapData};
-use lsmpc_abi::ABI_VERSION;
-use lsmpc_abi::field::FieldId;
-use lsmpc_abi::hook::{HOOK_SLOTS, HookId};
-use lsmpc_abi::image::{
-    H_ABI, H_DIGEST, H_HOOKS, H_OUTCOME_COUNT, H_OUTCOMES, H_PAGES, H_REPORT, H_REPORT_LEN,
-    H_TABLES_END, HOOK_ENTRY_SIZE, MAGIC, NODE_BITS, OUTCOME_RECORD, PAGE_SIZE, REF_TERMINAL,
-};
+use lsmpc_abi::hook::HookId;
+use lsmpc_abi::image::{H_ABI, PAGE_SIZE};
 use lsmpc_runtime::events::EventItem;
-use lsmpc_runtime::{ApplyOptions, Code, Runtime, State, Step, TRACKERS, digest};
+use lsmpc_runtime::{ApplyOptions, Code, Runtime, State, Step, TRACKERS};
 
+use self::by_hand::{REPORT, image};
+use self::interrupted::interrupted_at_every_step;
 use super::Suite;
 use crate::console::Report;
 
@@ -67,66 +67,6 @@ fn runtime() -> Runtime {
         Some(path) => runtime.with_object(std::path::PathBuf::from(path)),
         None => runtime,
     }
-}
-
-/// What the image of a policy says about itself.
-const REPORT: &[u8] = br#"{"format":1,"compiler":"flow","hooks":[],"scopes":[],"rules":[],"outcomes":[],"sources":[]}"#;
-
-/// A policy: these hooks are denied with EACCES, and recorded, for one uid.
-fn image(hooks: &[HookId], pages: u32) -> Vec<u8> {
-    let mut bytes = vec![0; pages as usize * PAGE_SIZE];
-    let report = REPORT;
-    let node = PAGE_SIZE as u32 + 256;
-    let last = (pages - 1) * PAGE_SIZE as u32;
-    put(&mut bytes, 0, &MAGIC);
-    for (at, word) in [
-        (H_ABI, ABI_VERSION),
-        (H_PAGES, pages),
-        (H_OUTCOMES, PAGE_SIZE as u32),
-        (H_OUTCOME_COUNT, 2),
-        (H_REPORT, last),
-        (H_REPORT_LEN, report.len() as u32),
-        (H_TABLES_END, last),
-    ] {
-        put(&mut bytes, at, &word.to_le_bytes());
-    }
-    for slot in 0..HOOK_SLOTS {
-        let at = H_HOOKS + HOOK_ENTRY_SIZE * slot;
-        let used = hooks.iter().any(|hook| *hook as usize == slot);
-        let root = if used { node } else { REF_TERMINAL };
-        put(&mut bytes, at, &root.to_le_bytes());
-        put(&mut bytes, at + 4, &u32::from(used).to_le_bytes());
-        if used {
-            put(
-                &mut bytes,
-                at + 8,
-                &(1_u64 << (FieldId::Uid as u8)).to_le_bytes(),
-            );
-            put(&mut bytes, at + 24, &1_u32.to_le_bytes());
-        }
-    }
-    let outcome = PAGE_SIZE + 16;
-    put(&mut bytes, outcome, &(-libc::EACCES).to_le_bytes());
-    put(&mut bytes, outcome + 4, &OUTCOME_RECORD.to_le_bytes());
-    let at = node as usize;
-    put(&mut bytes, at, &[NODE_BITS, FieldId::Uid as u8, 0, 0]);
-    put(&mut bytes, at + 16, &u64::from(u32::MAX).to_le_bytes());
-    put(&mut bytes, at + 24, &u64::from(UID).to_le_bytes());
-    for (n, outcome) in [0, 0, 0, 1].into_iter().enumerate() {
-        put(
-            &mut bytes,
-            at + 32 + n * 4,
-            &(REF_TERMINAL | outcome).to_le_bytes(),
-        );
-    }
-    put(&mut bytes, last as usize, report);
-    let digest = digest(&bytes);
-    put(&mut bytes, H_DIGEST, &digest);
-    bytes
-}
-
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
-    bytes[at..at + value.len()].copy_from_slice(value);
 }
 
 fn apply(hooks: &[HookId]) -> lsmpc_runtime::Applied {
@@ -554,83 +494,6 @@ fn delete_first(map: BorrowedFd<'_>) {
         )
     };
     assert_eq!(result, 0);
-}
-
-/// Ends a child's apply at a step, as kill -9 would.
-fn end_at(step: Step, hooks: &[HookId], options: &ApplyOptions) -> bool {
-    let same = |a: Step, b: Step| std::mem::discriminant(&a) == std::mem::discriminant(&b);
-    child(|| {
-        let _ = runtime().apply(&image(hooks, 3), options, |now| {
-            if same(now, step) {
-                // SAFETY: takes no pointers; ends this process at once.
-                unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
-            }
-        });
-        0
-    }) == 200 + libc::SIGKILL
-}
-
-const STEPS: &[Step] = &[
-    Step::Locked,
-    Step::MapsReady,
-    Step::ProgramsAttached,
-    Step::ImageStored,
-    Step::Published,
-];
-
-fn interrupted_at_every_step() {
-    let both = [HookId::FileOpen, HookId::PathUnlink];
-    for step in STEPS {
-        apply(&[HookId::FileOpen]);
-        assert!(end_at(*step, &both, &ApplyOptions::default()), "{step:?}");
-        let new = *step == Step::Published;
-        assert_eq!(denied(), (true, new), "{step:?}");
-        apply(&both);
-        assert_eq!((state(), denied()), (State::Whole, (true, true)));
-
-        // One hook less: what is in the way is only left over.
-        assert!(
-            end_at(*step, &[HookId::PathUnlink], &ApplyOptions::default())
-                || *step == Step::MapsReady
-        );
-        let new = matches!(step, Step::Published | Step::MapsReady);
-        assert_eq!(denied(), (!new, true), "{step:?}");
-    }
-    for step in STEPS {
-        let mut options = ApplyOptions::default();
-        options.replace = true;
-        apply(&[HookId::FileOpen]);
-        assert!(end_at(*step, &both, &options), "{step:?}");
-        assert!(denied().0, "{step:?}");
-        let beside = *step != Step::Locked;
-        let interrupted = matches!(state(), State::Interrupted { in_force: true, .. });
-        assert_eq!(interrupted, beside, "{:?}", state());
-        let applied = apply(&[HookId::FileOpen]);
-        if *step != Step::Locked {
-            assert!(
-                applied
-                    .recovered
-                    .iter()
-                    .any(|text| text.contains("replace")),
-                "{step:?}"
-            );
-        }
-        assert_eq!((state(), denied()), (State::Whole, (true, false)));
-    }
-    for step in STEPS {
-        runtime().remove(Duration::from_secs(10)).unwrap();
-        assert!(end_at(*step, &both, &ApplyOptions::default()), "{step:?}");
-        let new = *step == Step::Published;
-        assert_eq!(denied(), (new, new), "{step:?}");
-        if *step == Step::ImageStored {
-            // This time it is not completed but taken away.
-            runtime().remove(Duration::from_secs(10)).unwrap();
-            assert_eq!(state(), State::Absent);
-            continue;
-        }
-        apply(&[HookId::FileOpen]);
-        assert_eq!((state(), denied()), (State::Whole, (true, false)));
-    }
 }
 
 fn remove() {

@@ -3,24 +3,26 @@
 //!
 //! Each test first opens what is allowed, so that its directory is known.
 
+mod entries;
+mod raced;
+mod recorded;
+
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use aya::Pod;
-use aya::maps::{Array, Map, MapData};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_move,
     unmount,
 };
 
+use self::entries::{Entry, entries, known};
+use self::raced::{raced, raced_below_root};
+use self::recorded::recorded;
 use super::Suite;
-use crate::cli::{self, Events, apply};
+use crate::cli::{self, apply};
 use crate::console::Report;
 
 pub(crate) const SUITE: Suite = Suite {
@@ -116,50 +118,6 @@ fn file(path: &str) -> Result<()> {
         fs::create_dir_all(directory)?;
     }
     fs::write(path, "x").with_context(|| path.to_owned())
-}
-
-/// An entry of the programs' map, as words.
-#[derive(Clone, Copy)]
-#[repr(transparent)]
-struct Entry([u64; 52]);
-
-// SAFETY: words.
-unsafe impl Pod for Entry {}
-
-impl Entry {
-    fn inode(&self) -> u64 {
-        self.0[0]
-    }
-
-    fn version(&self) -> u64 {
-        self.0[2]
-    }
-
-    fn changes(&self) -> u64 {
-        self.0[5]
-    }
-
-    /// How many names are kept.
-    fn levels(&self) -> u64 {
-        self.0[11]
-    }
-}
-
-/// The entries of the directories that are known.
-fn entries() -> Result<Vec<Entry>> {
-    let map = MapData::from_pin("/sys/fs/bpf/lsmpc/maps/DIRECTORIES")?;
-    let map = Map::Array(map);
-    let entries: Array<&MapData, Entry> = (&map).try_into()?;
-    let entries: Vec<Entry> = entries.iter().collect::<Result<_, _>>()?;
-    Ok(entries
-        .into_iter()
-        .filter(|entry| entry.inode() != 0)
-        .collect())
-}
-
-/// How many directories are known.
-fn known() -> Result<usize> {
-    Ok(entries()?.len())
 }
 
 fn remembered() -> Result<()> {
@@ -445,67 +403,6 @@ fn renamed_elsewhere() -> Result<()> {
     tested
 }
 
-fn raced_below_root() -> Result<()> {
-    let tested = raced_at(FIRST);
-    fs::remove_dir_all(FIRST)?;
-    tested
-}
-
-/// A record's path is put together from what is remembered of its directory, too.
-fn recorded() -> Result<()> {
-    recorded_at(TOP)?;
-    let tested = recorded_at(FIRST);
-    fs::remove_dir_all(FIRST)?;
-    tested
-}
-
-fn recorded_at(top: &str) -> Result<()> {
-    let at = |path: &str| format!("{top}/{path}");
-    for path in ["one/f", "one/g", "deep/er/f", "spare-file"] {
-        file(&at(path))?;
-    }
-    apply(&format!(
-        "@id(\"seen\") audit file_open when path == \"{top}/**/?\"\n"
-    ))?;
-    let mut events = Events::follow()?;
-    let mut opened = |paths: &[&str]| -> Result<()> {
-        for _ in 0..3 {
-            for path in paths.iter().map(|path| at(path)) {
-                File::open(&path).with_context(|| path.clone())?;
-                let event = events.of_rule("seen")?;
-                // Fewer a second than are recorded of a rule.
-                thread::sleep(Duration::from_millis(20));
-                ensure!(
-                    event.text("path") == path,
-                    "{path} is recorded as {}",
-                    event.text("path")
-                );
-            }
-        }
-        Ok(())
-    };
-    opened(&["one/f", "one/g", "deep/er/f"])?;
-    fs::rename(at("one"), at("two"))?;
-    opened(&["two/f"])?;
-    opened(&["two/f", "two/g"])?;
-    fs::rename(at("two"), at("deep/er/two"))?;
-    opened(&["deep/er/two/f", "deep/er/f"])?;
-    fs::rename(at("deep"), at("a-name-that-is-longer"))?;
-    opened(&["a-name-that-is-longer/er/two/f"])?;
-    fs::remove_dir_all(at("a-name-that-is-longer"))?;
-    // Nothing is renamed here: only that a directory is another one tells its path.
-    for round in 0..8 {
-        let directory = format!("anew-{round}");
-        let name = format!("{directory}/f");
-        fs::create_dir(at(&directory))?;
-        fs::hard_link(at("spare-file"), at(&name))?;
-        opened(&[&name])?;
-        fs::remove_dir_all(at(&directory))?;
-    }
-    fs::remove_file(at("spare-file"))?;
-    Ok(())
-}
-
 /// As deep as is descended, and deeper.
 fn deep() -> Result<()> {
     let path = |depth: usize, name: &str| format!("/dirs{}/{name}", "/d".repeat(depth));
@@ -524,39 +421,6 @@ fn deep() -> Result<()> {
         refused(&path(depth, "g"))?;
     }
     Ok(())
-}
-
-/// Other tasks make entries at any moment of a rename.
-fn raced() -> Result<()> {
-    raced_at(TOP)
-}
-
-fn raced_at(directory: &str) -> Result<()> {
-    let [one, two] = ["one", "two"].map(|name| format!("{directory}/{name}"));
-    let [one_f, two_f] = [&one, &two].map(|directory| format!("{directory}/f"));
-    file(&one_f)?;
-    deny(&[&two_f])?;
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                while !done.load(Ordering::Relaxed) {
-                    drop(File::open(&one_f));
-                    drop(File::open(&two_f));
-                }
-            });
-        }
-        let renamed = (|| {
-            for _ in 0..ROUNDS {
-                fs::rename(&one, &two)?;
-                refused(&two_f)?;
-                fs::rename(&two, &one)?;
-            }
-            Ok(())
-        })();
-        done.store(true, Ordering::Relaxed);
-        renamed
-    })
 }
 
 /// Names that lie inside their dentry, and those that do not.
