@@ -101,12 +101,7 @@ fn page(values: &[Value], stacks: &BTreeMap<String, u32>) -> Result<String> {
         table.row([format!("`{hook}`")].into_iter().chain(cells).collect());
     }
     page.push_str(&table.markdown());
-    page.push_str(
-        "\n## Programs\n\nInstructions that the verifier goes through, and bytes of machine \
-         code. The stack is that of\nthe deepest chain of calls, in bytes as Linux 6.1 counts them; \
-         512 are allowed. At the end: how long `lsmpc apply` takes \
-         for a policy about all hooks, on the one\nemulated processor of the guest that wrote this, many times slower than a real one.\n\n",
-    );
+    page.push_str(PROGRAMS);
     let programs: BTreeSet<&String> = kernels
         .values()
         .flat_map(|seen| seen.programs.keys())
@@ -137,6 +132,21 @@ fn page(values: &[Value], stacks: &BTreeMap<String, u32>) -> Result<String> {
     page.push_str(&table.markdown());
     Ok(page)
 }
+
+/// What the table of programs says.
+const PROGRAMS: &str = "
+## Programs
+
+Instructions that the verifier goes through, and bytes of machine code. The stack is that of
+the deepest chain of calls, in bytes as Linux 6.1 counts them; 512 are allowed. Only the
+programs of hooks that a policy uses are loaded, and a few that keep track of tasks and
+files.
+
+At the end: how long `lsmpc apply` takes for a policy about all hooks, on the one emulated
+processor of the guest that wrote this, many times slower than a real one. Where there are
+several, up to four programs are verified at a time.
+
+";
 
 fn key(kernel: &str) -> Key {
     let version = kernel.split(['-', '+']).next().unwrap_or(kernel);
