@@ -98,7 +98,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         // A swap waits for a whole grace period here.
         kernels: &["6.1"],
-        arguments: &["20"],
+        arguments: &["1000"],
         smp: 2,
         timeout: TEN_MINUTES,
         ..Row::new("swap")

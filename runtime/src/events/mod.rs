@@ -6,6 +6,7 @@
 mod clock;
 mod reader;
 mod record;
+mod reports;
 mod strings;
 
 pub use clock::BootClock;

@@ -1,9 +1,7 @@
 //! The one reader of the ring buffer.
 //!
-//! Owns waiting, the order of what is handed out, the counters of what was lost,
-//! and which image's report goes with which epoch.
+//! Owns waiting, the order of what is handed out, and the counters of what was lost.
 
-use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::clock::BootClock;
 use super::record::{DecodeError, EventRecord};
+use super::reports::Reports;
 use crate::error::{Error, Result};
 use crate::lock::{self, Attempt, Lock};
 use crate::pins::{Group, Layout};
@@ -28,8 +27,6 @@ use crate::system::System;
 const COUNTERS_EVERY: Duration = Duration::from_secs(1);
 /// How often the wall clock is looked at.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
-/// Reports of past images that are kept.
-const REPORTS: usize = 8;
 
 /// What was lost since the last such item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +66,7 @@ pub struct EventReader {
     counters: Counters,
     counters_read: Instant,
     pins_looked_at: Instant,
-    reports: BTreeMap<u32, Arc<Vec<u8>>>,
+    reports: Reports,
     lock: Lock,
 }
 
@@ -96,12 +93,12 @@ impl EventReader {
             counters: status::counters(layout, system)?,
             counters_read: now,
             pins_looked_at: now,
-            reports: BTreeMap::new(),
+            reports: Reports::default(),
             lock,
         };
         // The image in force now is the one that most records will be of, and it
         // may be gone when they are read.
-        reader.learn();
+        reader.reports.learn(|| in_force(&reader.layout));
         Ok(reader)
     }
 
@@ -136,8 +133,8 @@ impl EventReader {
         self.ring = ring;
         self.ring_id = id;
         self.counters = status::counters(&self.layout, &self.system).unwrap_or_default();
-        self.reports.clear();
-        self.learn();
+        self.reports = Reports::default();
+        self.reports.learn(|| in_force(&self.layout));
         Ok(())
     }
 
@@ -199,9 +196,8 @@ impl EventReader {
         };
         Some(match decoded {
             Ok(record) => {
-                if !self.reports.contains_key(&record.epoch) {
-                    self.learn();
-                }
+                self.reports
+                    .learn_for(record.epoch, || in_force(&self.layout));
                 EventItem::Event(record)
             }
             Err(error) => EventItem::Damaged(error),
@@ -250,31 +246,26 @@ impl EventReader {
         Ok(any.then_some(lost))
     }
 
-    /// Keeps the report of the image in force.
-    fn learn(&mut self) {
-        let Ok((header, map)) = status::image_in_force(&self.layout) else {
-            return;
-        };
-        if self.reports.contains_key(&header.epoch) {
-            return;
-        }
-        let report = header
+    /// The report (JSON, as the compiler wrote it) of the image of an epoch;
+    /// `None` when that image was gone before a record of it was read.
+    #[must_use]
+    pub fn report(&self, epoch: u32) -> Option<Arc<Vec<u8>>> {
+        self.reports.of(epoch)
+    }
+}
+
+/// The epoch of the image in force, and how its report is read.
+fn in_force(layout: &Layout) -> Option<(u32, impl FnOnce() -> Vec<u8>)> {
+    let (header, map) = status::image_in_force(layout).ok()?;
+    let epoch = header.epoch;
+    let read = move || {
+        header
             .report_pages()
             .and_then(|(first, count, within)| {
                 let pages = store::read_pages(map.as_fd(), first, count).ok()?;
                 Some(pages.get(within)?.to_vec())
             })
-            .unwrap_or_default();
-        self.reports.insert(header.epoch, Arc::new(report));
-        while self.reports.len() > REPORTS {
-            self.reports.pop_first();
-        }
-    }
-
-    /// The report (JSON, as the compiler wrote it) of the image of an epoch;
-    /// `None` when that image was gone before a record of it was read.
-    #[must_use]
-    pub fn report(&self, epoch: u32) -> Option<Arc<Vec<u8>>> {
-        self.reports.get(&epoch).cloned()
-    }
+            .unwrap_or_default()
+    };
+    Some((epoch, read))
 }
