@@ -4,24 +4,25 @@
 //! 6.1 each look at the image in force waits for a grace period (`bpf_map_copy_value` in
 //! kernel/bpf/syscall.c). Must not know how an image is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Epochs of which something is kept.
+/// Reports that are kept, and epochs of which it is kept that there is none.
 const EPOCHS: usize = 8;
 
 /// The reports of the image in force and of the last ones before it.
 #[derive(Debug, Default)]
 pub(super) struct Reports {
-    /// `None`: the image was gone before its report was read. It does not come back, as
-    /// no epoch is given twice.
-    known: BTreeMap<u32, Option<Arc<Vec<u8>>>>,
+    known: BTreeMap<u32, Arc<Vec<u8>>>,
+    /// Epochs of images that were gone before their reports were read, as they were
+    /// asked for. They do not come back, as no epoch is given twice.
+    gone: VecDeque<u32>,
 }
 
 impl Reports {
     /// A report as the compiler wrote it (JSON).
     pub(super) fn of(&self, epoch: u32) -> Option<Arc<Vec<u8>>> {
-        self.known.get(&epoch).cloned().flatten()
+        self.known.get(&epoch).cloned()
     }
 
     /// Keeps the report of the image in force, unless that is done: `look` says of which
@@ -31,8 +32,9 @@ impl Reports {
         look: impl FnOnce() -> Option<(u32, R)>,
     ) -> Option<u32> {
         let (epoch, read) = look()?;
-        if self.of(epoch).is_none() {
-            self.keep(epoch, Some(Arc::new(read())));
+        self.known.entry(epoch).or_insert_with(|| Arc::new(read()));
+        while self.known.len() > EPOCHS {
+            self.known.pop_first();
         }
         Some(epoch)
     }
@@ -43,18 +45,14 @@ impl Reports {
         epoch: u32,
         look: impl FnOnce() -> Option<(u32, R)>,
     ) {
-        if self.known.contains_key(&epoch) {
+        if self.known.contains_key(&epoch) || self.gone.contains(&epoch) {
             return;
         }
         if self.learn(look).is_some_and(|in_force| in_force != epoch) {
-            self.keep(epoch, None);
-        }
-    }
-
-    fn keep(&mut self, epoch: u32, report: Option<Arc<Vec<u8>>>) {
-        self.known.insert(epoch, report);
-        while self.known.len() > EPOCHS {
-            self.known.pop_first();
+            self.gone.push_back(epoch);
+            if self.gone.len() > EPOCHS {
+                self.gone.pop_front();
+            }
         }
     }
 }
@@ -90,6 +88,17 @@ mod tests {
         // What was found instead is kept.
         assert_eq!(records(&mut reports, 7, 100, 7), 0);
         assert_eq!(*reports.of(7).unwrap(), [7]);
+    }
+
+    #[test]
+    fn it_is_looked_for_once_while_images_come_and_go() {
+        let mut reports = Reports::default();
+        for old in 1..=100 {
+            let looked: usize = (0..100)
+                .map(|now| records(&mut reports, old, 1, 1000 + old * 100 + now))
+                .sum();
+            assert_eq!(looked, 1);
+        }
     }
 
     #[test]
